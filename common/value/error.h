@@ -54,6 +54,5 @@ inline std::unexpected<Error> fail_within(std::string_view outer, Error error) {
 
 }  // namespace perch
 
-#define PERCH_CHECK(expression)                                                    \
-  (static_cast<bool>(expression) ? void(0)                                         \
-                                 : ::perch::broken_invariant(#expression, __FILE__, __LINE__))
+#define PERCH_CHECK(expression) \
+  ((expression) ? void(0) : ::perch::broken_invariant(#expression, __FILE__, __LINE__))

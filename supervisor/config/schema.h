@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration as perch runs it: plain values, complete (every default filled in) and valid.
+// Made by config::load or from the command line; compared by name on reload (config::diff).
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace perch::config {
+
+using std::chrono::milliseconds;
+
+enum class HandoverWay { Channel, ListenFds, Stdin };
+enum class ReadinessBy { Started, Notify };
+enum class RestartWhen { Always, OnFailure, Never };
+enum class OnGiveUp { Hold, Exit };
+enum class OnExit { Keep, Unlink };
+enum class LogFormat { Auto, Json, Text };
+enum class LogLevel { Debug, Info, Warning, Error };
+
+struct ListenerConfig {
+  std::string path;                    // absolute, or "@name" for an abstract socket
+  std::optional<mode_t> mode;          // unset: 0777 less perch's umask; the worker may chmod it
+  std::string user;                    // owner of the socket; name or number; empty: perch's
+  std::string group;
+  int backlog = 4096;                  // before the cap by net.core.somaxconn
+  milliseconds wait_for_owner{30'000};  // how long a live owner is waited for
+  OnExit on_exit = OnExit::Keep;
+  bool operator==(const ListenerConfig&) const = default;
+};
+
+struct ReadinessConfig {
+  ReadinessBy by = ReadinessBy::Started;
+  milliseconds timeout{90'000};  // zero: none
+  bool operator==(const ReadinessConfig&) const = default;
+};
+
+struct RestartConfig {
+  RestartWhen policy = RestartWhen::Always;
+  unsigned burst = 3;          // consecutive failures that restart at once
+  milliseconds delay{100};     // then this, growing by `factor` up to `max_delay`
+  double factor = 2.0;
+  milliseconds max_delay{5'000};
+  double jitter = 0.2;         // each delay is varied by up to this share, 0 to 1
+  milliseconds stable_after{30'000};  // readiness that makes the past forgotten
+  unsigned attempts = 0;       // consecutive failures until perch gives up; 0: never
+  OnGiveUp on_give_up = OnGiveUp::Hold;
+  bool operator==(const RestartConfig&) const = default;
+};
+
+struct Rlimit {
+  int resource = 0;  // RLIMIT_*
+  std::uint64_t soft = 0;  // RLIM_INFINITY: unlimited
+  std::uint64_t hard = 0;
+  bool operator==(const Rlimit&) const = default;
+};
+
+struct WorkerConfig {
+  std::vector<std::string> command;
+  std::vector<std::string> listeners;  // names, in the order of the descriptors
+  HandoverWay handover = HandoverWay::ListenFds;
+  bool required = true;
+  int stop_signal = 15;
+  milliseconds stop_timeout{25'000};  // from the stop request to SIGKILL, the drain included
+  std::vector<int> forward_signals{10, 12, 28};  // SIGUSR1, SIGUSR2, SIGWINCH
+  bool capture = false;  // stdout and stderr pass through perch, which keeps the last lines
+  std::string user;      // name or number; empty: perch's own
+  std::string group;
+  std::string directory;
+  std::optional<mode_t> umask;
+  std::map<std::string, std::string> environment;  // added to perch's own
+  std::vector<std::string> capabilities;  // kept, canonical "cap_net_raw"; {"all"}: as perch has
+  std::vector<Rlimit> rlimits;
+  ReadinessConfig readiness;
+  RestartConfig restart;
+  bool operator==(const WorkerConfig&) const = default;
+};
+
+struct PerchConfig {
+  std::string control;  // path of the control socket; empty: none
+  bool control_is_default = true;  // not named by the user: an unwritable place is no warning
+  LogLevel log_level = LogLevel::Info;
+  LogFormat log_format = LogFormat::Auto;
+  bool operator==(const PerchConfig&) const = default;
+};
+
+struct Config {
+  PerchConfig perch;
+  std::map<std::string, ListenerConfig> listeners;
+  std::map<std::string, WorkerConfig> workers;
+  bool operator==(const Config&) const = default;
+};
+
+}  // namespace perch::config

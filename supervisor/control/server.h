@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control socket: HTTP/1.1 over a Unix socket, for people, probes and scripts. It answers from
+// what the ControlTarget says and never blocks: at most 64 connections, 64 KiB a request, 5 s for
+// each; on EMFILE it stops listening for a while instead of spinning. Bytes that clients send are
+// parsed by Boost.Beast on buffers; the sockets are the loop's.
+//   GET /v1/status   GET /livez   GET /readyz   POST /v1/reload
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/loop/loop.h"
+#include "common/value/error.h"
+#include "supervisor/control/status.h"
+
+namespace perch::control {
+
+// What the supervisor lets others see and ask; outlives the server.
+class ControlTarget {
+ public:
+  virtual ~ControlTarget() = default;
+  virtual Status status() = 0;
+  // The names of required workers that are not ready; empty: ready.
+  virtual std::vector<std::string> not_ready() = 0;
+  // Loads, validates and applies the configuration; the error says why nothing changed.
+  virtual Result<void> reload() = 0;
+};
+
+class ControlServer {
+ public:
+  // Takes the path over from a dead perch, never from a live one (the claim's rules, without a
+  // spare). The socket is 0600 and unlinked by the destructor.
+  static Result<std::unique_ptr<ControlServer>> open(Loop& loop, const std::string& path,
+                                                     ControlTarget& target);
+  ~ControlServer();
+  ControlServer(const ControlServer&) = delete;
+  ControlServer& operator=(const ControlServer&) = delete;
+
+ private:
+  struct State;
+  explicit ControlServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace perch::control

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The status document: what perch knows of itself at one moment, as plain values, and its JSON form
+// (schema 1). Unknown is null; durations are seconds, times RFC 3339 in UTC; every cause is always
+// present.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "supervisor/lifecycle/cause.h"
+
+namespace perch::control {
+
+using Seconds = std::chrono::duration<double>;
+using WallTime = std::chrono::system_clock::time_point;
+
+struct ReloadStatus {
+  std::uint64_t ok = 0;
+  std::uint64_t failed = 0;
+  std::optional<std::string> last_error;
+};
+
+struct OomProtection {
+  std::string tier;    // "a0", "b", "c", "d"
+  std::string detail;  // why this one, and what would give a better one
+};
+
+struct PerchStatus {
+  std::string version;
+  pid_t pid = 0;
+  Seconds uptime{};
+  std::string config;  // the file's path; empty: command line alone
+  ReloadStatus reloads;
+  OomProtection oom_protection;
+  std::uint64_t log_dropped = 0;
+};
+
+struct ListenerStatus {
+  std::string path;
+  std::optional<std::uint64_t> inode;  // null for abstract names
+  std::optional<std::uint32_t> backlog;  // null where the kernel does not tell (no sock_diag)
+  std::optional<std::uint32_t> queued;
+  std::string claimed;  // "bound" or "replaced-stale"
+  bool healable = false;
+  std::uint64_t heals = 0;
+};
+
+struct Outage {
+  std::optional<Seconds> last, p50, p99, max;
+};
+
+struct InstanceStatus {
+  std::optional<pid_t> pid;
+  std::uint64_t generation = 0;
+  std::string state;
+  std::optional<Seconds> uptime;
+  std::optional<Seconds> next_start_in;
+  std::string status_text;  // the worker's own STATUS=
+  bool stuck = false;       // killed, but some process of it will not die
+};
+
+struct DeathRecord {
+  std::uint64_t generation = 0;
+  WallTime at{};
+  lifecycle::Cause cause{};
+  std::optional<int> signal;
+  std::optional<int> status;
+  std::string detail;
+  std::optional<std::uint64_t> memory_peak_bytes;
+  std::optional<std::uint64_t> memory_limit_bytes;
+  std::optional<std::uint64_t> max_rss_bytes;
+  Seconds uptime{};
+  std::vector<std::string> stderr_tail;
+};
+
+struct WorkerStatus {
+  std::string state;
+  std::string desired;  // "running" or "stopped"
+  bool required = true;
+  bool ready = false;
+  WallTime since{};
+  std::uint64_t starts = 0;
+  std::array<std::uint64_t, lifecycle::kAllCauses.size()> deaths{};  // by Cause
+  std::uint64_t oom_in_tree = 0;
+  std::uint64_t unattributed_orphans = 0;
+  unsigned consecutive_failures = 0;
+  Outage outage;
+  std::vector<InstanceStatus> instances;
+  std::vector<DeathRecord> last_deaths;  // newest first
+};
+
+struct Status {
+  PerchStatus perch;
+  std::map<std::string, ListenerStatus> listeners;
+  std::map<std::string, WorkerStatus> workers;
+};
+
+// One JSON object, no newline at its end. Bytes that are no UTF-8 are replaced.
+std::string to_json(const Status& status);
+
+}  // namespace perch::control
