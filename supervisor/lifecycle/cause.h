@@ -21,9 +21,9 @@ enum class Cause {
   Requested,
 };
 
-inline constexpr std::array kAllCauses{
-    Cause::Exit,  Cause::Signal,        Cause::OomKill,    Cause::Watchdog,   Cause::Probe,
-    Cause::MemoryRecycle, Cause::NeverReady, Cause::ExecFailed, Cause::Requested};
+inline constexpr std::array kAllCauses{Cause::Exit,       Cause::Signal,     Cause::OomKill,
+                                       Cause::Watchdog,   Cause::Probe,      Cause::MemoryRecycle,
+                                       Cause::NeverReady, Cause::ExecFailed, Cause::Requested};
 
 // "oom-kill"
 std::string_view name(Cause cause);
@@ -34,7 +34,7 @@ enum class StopReason { None, Requested, Restart, NeverReady, Watchdog, Probe, M
 struct DeathFacts {
   StopReason stopped_by_us = StopReason::None;
   bool by_signal = false;
-  int status = 0;  // exit code, or the signal's number
+  int status = 0;                 // exit code, or the signal's number
   bool oom_counter_grew = false;  // between this generation's spawn and its reap
 };
 
