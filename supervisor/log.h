@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "common/loop/loop.h"
+#include "common/value/error.h"
 #include "supervisor/config/schema.h"
 
 namespace spdlog {
@@ -50,14 +52,22 @@ class Log {
     write(config::LogLevel::Error, fmt::format(text, std::forward<Args>(args)...));
   }
 
+  // From here on what stays buffered is written when the loop finds room. detach() before the loop
+  // goes, if the log outlives it.
+  Result<void> attach(Loop& loop);
+  void detach();
+
   // Tries to write what is still buffered, without waiting for a reader.
   void flush();
+  [[nodiscard]] bool pending() const;
   // Lines given up because nobody read the other end.
   [[nodiscard]] std::uint64_t dropped() const;
 
  private:
   [[nodiscard]] bool enabled(config::LogLevel level) const;
   void write(config::LogLevel level, const std::string& text);
+
+  int fd_;
   std::shared_ptr<LogSink> sink_;
   std::unique_ptr<spdlog::logger> logger_;
 };
