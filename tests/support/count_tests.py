@@ -1,0 +1,46 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Counts test cases over meson's JSON logs and prints "12 passed, 0 failed, 1 skipped".
+
+usage: count_tests.py CHECKS-PASSED CHECKS-FAILED LOG...
+
+A doctest executable counts as its test cases, anything else as one test. One that crashed, timed
+out or failed without saying which case counts as a failed test, and so does a missing log. A line
+"[skip] reason" makes a passed test case a skipped one. Exits with 1 when something failed.
+"""
+import json
+import re
+import sys
+
+SUMMARY = re.compile(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed")
+
+
+def count_executable(test):
+    output = test.get("stdout", "")
+    ok = test["result"] == "OK"
+    summary = SUMMARY.search(output)
+    if not summary:
+        return int(ok), int(not ok), 0
+    passed, failed = map(int, summary.groups())
+    skipped = min(passed, len(re.findall(r"^\[skip\] ", output, re.MULTILINE)))
+    return passed - skipped, failed if ok else max(failed, 1), skipped
+
+
+def count_log(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            counts = [count_executable(json.loads(line)) for line in lines]
+    except FileNotFoundError:
+        return 0, 1, 0
+    return tuple(map(sum, zip(*counts))) if counts else (0, 1, 0)
+
+
+def main(checks_passed, checks_failed, *logs):
+    counts = [(int(checks_passed), int(checks_failed), 0), *map(count_log, logs)]
+    passed, failed, skipped = map(sum, zip(*counts))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
