@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Channel: perch's end of the socket pair to one generation of a native worker (SOCK_SEQPACKET, its
+// number in PERCH_CHANNEL). The worker says HELLO=1 and gets its listeners by SCM_RIGHTS; from then
+// on both speak sd_notify's vocabulary, one datagram a message. Messages that do not fit the socket
+// wait in a bounded queue; a worker that never reads overflows it, which is the worker's failure.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/loop/fd_watcher.h"
+#include "common/loop/loop.h"
+#include "common/posix/notify_message.h"
+#include "common/value/error.h"
+#include "common/value/unique_fd.h"
+
+namespace perch::handover {
+
+struct NamedFd {
+  std::string name;
+  int fd;  // borrowed
+};
+
+class Channel {
+ public:
+  using OnMessage = std::function<void(const NotifyMessage&)>;
+
+  struct Ends;
+  // `on_message` may destroy the channel. `offered` are lent until the hand-over, i.e. for as long
+  // as the channel lives.
+  static Result<Ends> open(Loop& loop, std::vector<NamedFd> offered, OnMessage on_message);
+
+  // Reads everything that has arrived: before a deadline is believed, and before the worker is
+  // reaped.
+  void drain();
+  // DRAIN=1 with the time that is left.
+  Result<void> ask_to_drain(std::chrono::microseconds within);
+  // HELLO=1 was heard: the worker speaks our language and can be asked to drain.
+  [[nodiscard]] bool greeted() const noexcept { return greeted_; }
+
+  Channel(UniqueFd socket, std::vector<NamedFd> offered, OnMessage on_message);
+
+ private:
+  struct Outgoing {
+    std::string payload;
+    std::vector<int> fds;
+  };
+  Result<void> start(Loop& loop);
+  void on_ready(Readiness ready);
+  // False when there is nothing more to read, or when the channel is gone.
+  bool receive_one();
+  void hand_over();
+  Result<void> send(Outgoing message);
+  void flush();
+
+  UniqueFd socket_;
+  std::vector<NamedFd> offered_;
+  OnMessage on_message_;
+  std::optional<FdWatcher> watcher_;
+  std::deque<Outgoing> queue_;
+  bool greeted_ = false;
+  bool closed_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+struct Channel::Ends {
+  std::unique_ptr<Channel> ours;
+  UniqueFd workers;
+};
+
+}  // namespace perch::handover

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/handover/notify_socket.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/posix/fd_passing.h"
+#include "common/posix/unix_socket.h"
+
+namespace perch::handover {
+namespace {
+
+constexpr int kMessagesPerTurn = 64;
+
+Result<void> bind_for(int socket, const std::string& path, uid_t worker) {
+  auto address = unix_address(path);
+  if (!address) return std::unexpected(std::move(address.error()));
+  const int yes = 1;
+  if (::setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0)
+    return fail("SO_PASSCRED");
+  // On the socket before it has a name: the file is born with this mode.
+  if (::fchmod(socket, 0600) != 0) return fail("fchmod");
+  ::unlink(path.c_str());
+  if (::bind(socket, address->get(), address->size) != 0) return fail("bind " + path);
+  if (worker != ::geteuid() && ::lchown(path.c_str(), worker, static_cast<gid_t>(-1)) != 0) {
+    return fail("chown " + path);
+  }
+  return {};
+}
+
+}  // namespace
+
+NotifySocket::NotifySocket(UniqueFd socket, std::string path, uid_t worker, OnMessage on_message)
+    : socket_(std::move(socket)),
+      path_(std::move(path)),
+      worker_(worker),
+      on_message_(std::move(on_message)) {}
+
+NotifySocket::~NotifySocket() { ::unlink(path_.c_str()); }
+
+Result<std::unique_ptr<NotifySocket>> NotifySocket::open(Loop& loop, const std::string& path,
+                                                         uid_t worker, OnMessage on_message) {
+  auto socket = unix_socket(SOCK_DGRAM, Blocking::No);
+  if (!socket) return fail_within("notify socket", std::move(socket.error()));
+  if (auto bound = bind_for(socket->get(), path, worker); !bound) {
+    return fail_within("notify socket", std::move(bound.error()));
+  }
+  std::unique_ptr<NotifySocket> notify(
+      new NotifySocket(std::move(*socket), path, worker, std::move(on_message)));
+  auto watcher = FdWatcher::create(loop, notify->socket_.get(),
+                                   [self = notify.get()](Readiness) { self->on_ready(); });
+  if (!watcher) return fail_within("notify socket", std::move(watcher.error()));
+  watcher->watch({.readable = true});
+  notify->watcher_ = std::move(*watcher);
+  return notify;
+}
+
+void NotifySocket::on_ready() {
+  for (int i = 0; i < kMessagesPerTurn && receive_one(); ++i) {
+  }
+}
+
+void NotifySocket::drain() {
+  while (receive_one()) {
+  }
+}
+
+// False when nothing is left, or when the message ended this object.
+bool NotifySocket::receive_one() {
+  const std::weak_ptr<bool> alive = alive_;
+  const auto datagram = receive_datagram(socket_.get());
+  if (!datagram) return datagram.error() == ReceiveEnd::Truncated;
+  const bool allowed = datagram->sender &&
+                       (datagram->sender->uid == worker_ || datagram->sender->uid == ::geteuid());
+  if (allowed) on_message_(NotifyMessage::parse(datagram->payload));
+  return !alive.expired();
+}
+
+}  // namespace perch::handover

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/process/child_setup.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+// The child runs on the parent's memory: a sanitizer's bookkeeping there would be the parent's.
+#define PERCH_CHILD __attribute__((no_sanitize("address", "undefined")))
+
+namespace perch::process {
+namespace {
+
+// Every step answers 0 or an errno.
+using Step = int (*)(ChildPlan&);
+
+PERCH_CHILD int answer(long result) { return result < 0 ? errno : 0; }
+
+// Handlers would run perch's code in the worker; ignored signals would stay ignored over exec.
+PERCH_CHILD void reset_signals() {
+  struct sigaction standard{};
+  standard.sa_handler = SIG_DFL;
+  for (int number = 1; number < _NSIG; ++number) ::sigaction(number, &standard, nullptr);
+}
+
+PERCH_CHILD int start_session(ChildPlan& /*plan*/) { return answer(::setsid()); }
+
+// In two phases, since a source may be another's target: first copies above all targets, then each
+// copy to its place. dup2 clears close-on-exec there; all else is closed by exec. This comes before
+// the limits: the copies need numbers that a low RLIMIT_NOFILE would refuse.
+PERCH_CHILD int place_descriptors(ChildPlan& plan) {
+  int next = plan.scratch_fd;
+  for (FdPlacement& fd : plan.fds) {
+    fd.source = ::fcntl(fd.source, F_DUPFD_CLOEXEC, next);
+    if (fd.source < 0) return errno;
+    next = fd.source + 1;
+  }
+  for (const FdPlacement& fd : plan.fds) {
+    if (::dup2(fd.source, fd.target) < 0) return errno;
+  }
+  // Kernels before 5.11 do not know the flag; what perch opens is close-on-exec anyway.
+  ::syscall(SYS_close_range, static_cast<unsigned>(plan.fds.size()), ~0U, CLOSE_RANGE_CLOEXEC);
+  return 0;
+}
+
+PERCH_CHILD int write_text(const char* path, const char* text) {
+  const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  const int error = answer(::write(fd, text, std::strlen(text)));
+  ::close(fd);
+  return error;
+}
+
+PERCH_CHILD int enter_cgroup(ChildPlan& plan) {
+  return plan.cgroup_procs == nullptr ? 0 : write_text(plan.cgroup_procs, "0");
+}
+
+// Before the uid changes: afterwards the file is another's (EACCES).
+PERCH_CHILD int set_oom_score(ChildPlan& plan) {
+  if (plan.oom_score_adj == nullptr) return 0;
+  return write_text("/proc/self/oom_score_adj", plan.oom_score_adj);
+}
+
+PERCH_CHILD int set_limits(ChildPlan& plan) {
+  for (const ResourceLimit& limit : plan.limits) {
+    if (::syscall(SYS_prlimit64, 0, limit.resource, &limit.value, nullptr) < 0) return errno;
+  }
+  return 0;
+}
+
+PERCH_CHILD int enter_directory(ChildPlan& plan) {
+  if (plan.umask) ::umask(*plan.umask);
+  return plan.directory == nullptr ? 0 : answer(::chdir(plan.directory));
+}
+
+PERCH_CHILD int keep_capabilities(ChildPlan& plan) {
+  return before_identity_change(plan.capabilities);
+}
+
+// Raw system calls: glibc's wrappers would signal "all threads of the process" to follow suit, and
+// those are the parent's.
+PERCH_CHILD int set_groups(ChildPlan& plan) {
+  if (!plan.change_identity) return 0;
+  return answer(::syscall(SYS_setgroups, plan.groups.size(), plan.groups.data()));
+}
+PERCH_CHILD int set_group(ChildPlan& plan) {
+  if (!plan.change_identity) return 0;
+  return answer(::syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid));
+}
+PERCH_CHILD int set_user(ChildPlan& plan) {
+  if (!plan.change_identity) return 0;
+  return answer(::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid));
+}
+PERCH_CHILD int set_capabilities(ChildPlan& plan) {
+  return after_identity_change(plan.capabilities);
+}
+
+// After the credentials, whose change clears it. The parent may have died before it was set.
+PERCH_CHILD int set_death_signal(ChildPlan& plan) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
+  return ::getppid() == plan.parent ? 0 : ESRCH;
+}
+
+PERCH_CHILD void write_own_pid(char* digits) {
+  char reversed[20];
+  int count = 0;
+  for (pid_t rest = ::getpid(); rest > 0; rest /= 10) {
+    reversed[count++] = static_cast<char>('0' + (rest % 10));
+  }
+  while (count > 0) *digits++ = reversed[--count];
+  *digits = '\0';
+}
+
+// As execvp(3): a name that is there but may not be run is remembered over one that is not there.
+PERCH_CHILD int execute(ChildPlan& plan) {
+  if (plan.listen_pid != nullptr) write_own_pid(plan.listen_pid);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  int error = ENOENT;
+  for (char* const candidate : plan.candidates) {
+    ::execve(candidate, plan.argv, plan.environment);
+    if (errno == EACCES) error = EACCES;
+    if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return errno;
+  }
+  return error;
+}
+
+struct NamedStep {
+  Stage stage;
+  Step step;
+};
+
+constexpr NamedStep kSteps[] = {
+    {Stage::Session, start_session},
+    {Stage::Descriptors, place_descriptors},
+    {Stage::Cgroup, enter_cgroup},
+    {Stage::OomScore, set_oom_score},
+    {Stage::Rlimit, set_limits},
+    {Stage::Directory, enter_directory},
+    {Stage::Capabilities, keep_capabilities},
+    {Stage::Groups, set_groups},
+    {Stage::Group, set_group},
+    {Stage::User, set_user},
+    {Stage::Capabilities, set_capabilities},
+    {Stage::DeathSignal, set_death_signal},
+    {Stage::Exec, execute},
+};
+
+}  // namespace
+
+std::string_view name(Stage stage) {
+  switch (stage) {
+    case Stage::Clone:
+      return "clone";
+    case Stage::Session:
+      return "setsid";
+    case Stage::Descriptors:
+      return "place descriptors";
+    case Stage::Cgroup:
+      return "enter cgroup";
+    case Stage::OomScore:
+      return "set oom_score_adj";
+    case Stage::Rlimit:
+      return "set resource limit";
+    case Stage::Directory:
+      return "enter directory";
+    case Stage::Groups:
+      return "set supplementary groups";
+    case Stage::Group:
+      return "set group";
+    case Stage::User:
+      return "set user";
+    case Stage::Capabilities:
+      return "limit capabilities";
+    case Stage::DeathSignal:
+      return "set parent-death signal";
+    case Stage::Exec:
+      return "exec";
+  }
+  return "spawn";
+}
+
+PERCH_CHILD int run_child(void* argument) {
+  ChildPlan& plan = *static_cast<ChildPlan*>(argument);
+  reset_signals();
+  for (const NamedStep& next : kSteps) {
+    plan.error = next.step(plan);
+    if (plan.error == 0) continue;
+    plan.failed_at = next.stage;
+    break;
+  }
+  ::_exit(127);
+}
+
+}  // namespace perch::process

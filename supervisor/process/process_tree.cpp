@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/process/process_tree.h"
+
+#include <dirent.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include "common/posix/file.h"
+#include "supervisor/process/worker_cgroup.h"
+
+namespace perch::process {
+namespace {
+
+constexpr unsigned kExiting = 0x4;  // PF_EXITING, include/linux/sched.h
+constexpr std::size_t kEnvironmentLimit = 4U << 20U;
+
+std::string proc(pid_t pid, std::string_view file) {
+  return "/proc/" + std::to_string(pid) + "/" + std::string(file);
+}
+
+template <class Number>
+bool take_number(std::string_view& text, Number& number) {
+  const std::size_t start = text.find_first_not_of(" \n");
+  if (start == std::string_view::npos) return false;
+  text.remove_prefix(start);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
+
+void append_pids(std::string_view text, std::vector<pid_t>& pids) {
+  for (pid_t pid = 0; take_number(text, pid);) pids.push_back(pid);
+}
+
+// The numeric names in a directory of /proc.
+std::vector<pid_t> numeric_entries(const std::string& directory) {
+  std::vector<pid_t> pids;
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
+  if (!stream) return pids;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    append_pids(static_cast<const char*>(entry->d_name), pids);
+  }
+  return pids;
+}
+
+// Kernels without CONFIG_PROC_CHILDREN: every process is asked for its parent.
+std::vector<pid_t> children_by_search(pid_t parent) {
+  std::vector<pid_t> children;
+  for (const pid_t pid : numeric_entries("/proc")) {
+    ProcessStat stat;
+    if (read_stat(pid, stat) && stat.parent == parent) children.push_back(pid);
+  }
+  return children;
+}
+
+// Each thread lists the children that it made.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> children;
+  for (const pid_t thread : numeric_entries(proc(parent, "task"))) {
+    const auto text = read_file(proc(parent, "task/" + std::to_string(thread) + "/children"));
+    if (!text) return text.error().is(ENOENT) ? children_by_search(parent) : children;
+    append_pids(*text, children);
+  }
+  return children;
+}
+
+bool has_tag(pid_t pid, const std::string& tag) {
+  const auto environment = read_file(proc(pid, "environ"), kEnvironmentLimit);
+  if (!environment) return false;
+  const std::string entry = tag + '\0';
+  return environment->starts_with(entry) || environment->find('\0' + entry) != std::string::npos;
+}
+
+bool names_any_generation(pid_t pid) {
+  const auto environment = read_file(proc(pid, "environ"), kEnvironmentLimit);
+  return environment &&
+         (environment->starts_with("PERCH_GENERATION=") ||
+          environment->find(std::string("\0PERCH_GENERATION=", 18)) != std::string::npos);
+}
+
+// Kills exactly the process that `stat` was read from.
+bool kill_exactly(const ProcessStat& stat) {
+  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, stat.pid, 0)));
+  if (!pidfd) return false;
+  ProcessStat again;
+  if (!read_stat(stat.pid, again) || again.start_time != stat.start_time) return false;
+  return ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0;
+}
+
+bool is_zombie(const ProcessStat& stat) { return stat.state == 'Z' || stat.state == 'X'; }
+
+// `root` and all below it. What forks meanwhile is found by the next sweep: its parent dies now.
+unsigned kill_subtree(const ProcessStat& root) {
+  unsigned killed = 0;
+  for (const pid_t child : children_of(root.pid)) {
+    ProcessStat stat;
+    if (read_stat(child, stat) && stat.parent == root.pid) killed += kill_subtree(stat);
+  }
+  if (!is_zombie(root)) {
+    kill_exactly(root);
+    // Counted even if the signal was refused: it is there, and it is ours to get rid of.
+    ++killed;
+  }
+  return killed;
+}
+
+// Members that are no children of ours yet; their parents die too, then they are.
+unsigned kill_cgroup(const WorkerCgroup* cgroup) {
+  if (cgroup == nullptr || !cgroup->populated().value_or(false)) return 0;
+  return cgroup->kill() ? 1 : 0;
+}
+
+bool is_member(const WorkerCgroup* cgroup, pid_t pid) {
+  if (cgroup == nullptr) return false;
+  const auto members = cgroup->members();
+  return members && std::ranges::find(*members, pid) != members->end();
+}
+
+enum class Kin { Ours, Anothers, Unknown };
+
+Kin kin_of(const ProcessStat& orphan, const Lineage& lineage, Orphans orphans) {
+  if (orphans == Orphans::OfOneWorker) return Kin::Ours;
+  if (orphan.session == lineage.session || orphan.group == lineage.session) return Kin::Ours;
+  if (has_tag(orphan.pid, lineage.tag) || is_member(lineage.cgroup, orphan.pid)) return Kin::Ours;
+  return names_any_generation(orphan.pid) ? Kin::Anothers : Kin::Unknown;
+}
+
+}  // namespace
+
+bool parse_stat(std::string_view text, ProcessStat& stat) {
+  if (!take_number(text, stat.pid)) return false;
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string_view::npos || name_end + 3 > text.size()) return false;
+  stat.state = text[name_end + 2];
+  text.remove_prefix(name_end + 3);
+  long long skipped = 0;
+  bool complete = take_number(text, stat.parent) && take_number(text, stat.group) &&
+                  take_number(text, stat.session) && take_number(text, skipped) &&
+                  take_number(text, skipped) && take_number(text, stat.flags);
+  // Fields 10 to 21 lie between the flags and the start time (proc(5)).
+  for (int field = 10; complete && field <= 21; ++field) {
+    unsigned long long any = 0;
+    complete = take_number(text, any) || take_number(text, skipped);
+  }
+  return complete && take_number(text, stat.start_time);
+}
+
+bool read_stat(pid_t pid, ProcessStat& stat) {
+  const auto text = read_file(proc(pid, "stat"));
+  return text && parse_stat(*text, stat);
+}
+
+bool is_exiting(pid_t pid) {
+  ProcessStat stat;
+  return !read_stat(pid, stat) || is_zombie(stat) || (stat.flags & kExiting) != 0;
+}
+
+std::vector<pid_t> own_children() {
+  std::vector<pid_t> children;
+  const pid_t self = ::getpid();
+  const auto text = read_file(proc(self, "task/" + std::to_string(self) + "/children"));
+  if (!text) return children_by_search(self);
+  append_pids(*text, children);
+  return children;
+}
+
+bool descends_from(pid_t pid, pid_t ancestor) {
+  ProcessStat stat;
+  while (pid > 1 && read_stat(pid, stat)) {
+    if (stat.parent == ancestor) return true;
+    pid = stat.parent;
+  }
+  return false;
+}
+
+Sweep kill_tree(const Lineage& lineage, const std::function<bool(pid_t)>& is_main,
+                Orphans orphans) {
+  Sweep sweep;
+  for (const pid_t child : own_children()) {
+    ProcessStat stat;
+    const bool leads = child == lineage.leader;
+    if (!leads && is_main(child)) continue;
+    if (!read_stat(child, stat) || is_zombie(stat)) continue;
+    switch (leads ? Kin::Ours : kin_of(stat, lineage, orphans)) {
+      case Kin::Ours:
+        sweep.killed += kill_subtree(stat);
+        break;
+      case Kin::Unknown:
+        ++sweep.unattributed;
+        break;
+      case Kin::Anothers:
+        break;
+    }
+  }
+  sweep.killed += kill_cgroup(lineage.cgroup);
+  return sweep;
+}
+
+}  // namespace perch::process

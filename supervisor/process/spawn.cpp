@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/process/spawn.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace perch::process {
+namespace {
+
+constexpr std::size_t kGuardSize = 4096;
+constexpr std::size_t kStackSize = 64U << 10U;
+constexpr std::string_view kListenPid = "LISTEN_PID=";
+constexpr std::size_t kPidDigits = 20;
+constexpr std::string_view kDefaultPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// A null-terminated char* array over strings that stay where they are.
+class CStringArray {
+ public:
+  explicit CStringArray(std::vector<std::string> texts) : texts_(std::move(texts)) {
+    for (std::string& text : texts_) pointers_.push_back(text.data());
+    pointers_.push_back(nullptr);
+  }
+  [[nodiscard]] char* const* get() const { return pointers_.data(); }
+  [[nodiscard]] std::span<char* const> strings() const {
+    return std::span(pointers_).first(texts_.size());
+  }
+
+ private:
+  std::vector<std::string> texts_;
+  std::vector<char*> pointers_;
+};
+
+std::string path_of(const std::vector<std::string>& environment) {
+  for (const std::string& entry : environment) {
+    if (entry.starts_with("PATH=")) return entry.substr(5);
+  }
+  return std::string(kDefaultPath);
+}
+
+std::vector<std::string> with_listen_pid(const SpawnRequest& request) {
+  std::vector<std::string> environment = request.environment;
+  if (request.listen_pid) {
+    environment.push_back(std::string(kListenPid) + std::string(kPidDigits, '0'));
+  }
+  return environment;
+}
+
+// Everything that a ChildPlan points to.
+struct PlanStorage {
+  CStringArray argv;
+  CStringArray environment;
+  CStringArray candidates;
+  std::string oom_score_adj;
+  std::vector<FdPlacement> fds;
+
+  explicit PlanStorage(const SpawnRequest& request)
+      : argv(request.command),
+        environment(with_listen_pid(request)),
+        candidates(exec_candidates(request.command.front(), path_of(request.environment))) {
+    if (request.oom_score_adj) oom_score_adj = std::to_string(*request.oom_score_adj);
+    for (std::size_t i = 0; i < request.fds.size(); ++i) {
+      fds.push_back({request.fds[i], static_cast<int>(i)});
+    }
+  }
+
+  ChildPlan plan(const SpawnRequest& request) {
+    ChildPlan plan;
+    plan.candidates = candidates.strings();
+    plan.argv = argv.get();
+    plan.environment = environment.get();
+    if (request.listen_pid) {
+      plan.listen_pid = environment.strings().back() + kListenPid.size();
+    }
+    plan.fds = fds;
+    plan.scratch_fd = static_cast<int>(fds.size());
+    if (!request.cgroup_procs.empty()) plan.cgroup_procs = request.cgroup_procs.c_str();
+    if (!oom_score_adj.empty()) plan.oom_score_adj = oom_score_adj.c_str();
+    plan.limits = request.limits;
+    if (!request.directory.empty()) plan.directory = request.directory.c_str();
+    plan.umask = request.umask;
+    if (request.identity) {
+      plan.change_identity = true;
+      plan.groups = request.identity->groups;
+      plan.gid = request.identity->gid;
+      plan.uid = request.identity->uid;
+    }
+    plan.capabilities = request.capabilities;
+    plan.parent = ::getpid();
+    return plan;
+  }
+};
+
+// No signal may run a handler in the child before its handlers are reset.
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+std::string subject_of(Stage stage, const SpawnRequest& request) {
+  switch (stage) {
+    case Stage::Exec:
+      return request.command.front();
+    case Stage::Directory:
+      return request.directory;
+    case Stage::Cgroup:
+      return request.cgroup_procs;
+    case Stage::User:
+      return request.identity ? std::to_string(request.identity->uid) : "";
+    case Stage::Group:
+      return request.identity ? std::to_string(request.identity->gid) : "";
+    case Stage::Clone:
+    case Stage::Session:
+    case Stage::Descriptors:
+    case Stage::OomScore:
+    case Stage::Rlimit:
+    case Stage::Groups:
+    case Stage::Capabilities:
+    case Stage::DeathSignal:
+      return "";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string SpawnFailure::text() const {
+  std::string text(name(stage));
+  if (!subject.empty()) text.append(" ").append(subject);
+  return Error::from_errno(error, std::move(text)).text();
+}
+
+std::vector<std::string> exec_candidates(const std::string& program, const std::string& path) {
+  if (program.find('/') != std::string::npos) return {program};
+  std::vector<std::string> candidates;
+  for (std::size_t start = 0; start <= path.size();) {
+    const std::size_t end = std::min(path.find(':', start), path.size());
+    const std::string directory = path.substr(start, end - start);
+    candidates.push_back((directory.empty() ? "." : directory) + "/" + program);
+    start = end + 1;
+  }
+  return candidates;
+}
+
+Result<Spawner> Spawner::create() {
+  const std::size_t size = kGuardSize + kStackSize;
+  void* stack =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED) return fail("map a stack");
+  Spawner spawner(stack, size);
+  if (::mprotect(stack, kGuardSize, PROT_NONE) != 0) return fail("guard a stack");
+  return spawner;
+}
+
+Spawner::Spawner(Spawner&& other) noexcept
+    : stack_(std::exchange(other.stack_, nullptr)), size_(other.size_) {}
+
+Spawner::~Spawner() {
+  if (stack_ != nullptr) ::munmap(stack_, size_);
+}
+
+std::expected<Child, SpawnFailure> Spawner::spawn(const SpawnRequest& request) {
+  PlanStorage storage(request);
+  ChildPlan plan = storage.plan(request);
+  int pidfd = -1;
+  pid_t pid = -1;
+  {
+    const AllSignalsBlocked blocked;
+    pid = ::clone(run_child, static_cast<char*>(stack_) + size_,
+                  CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
+  }
+  if (pid < 0) return std::unexpected(SpawnFailure{Stage::Clone, errno, ""});
+  // A raw setresuid in the child takes the dumpable flag from the memory that both shared.
+  if (plan.change_identity) ::prctl(PR_SET_DUMPABLE, 1);
+  Child child{pid, UniqueFd(pidfd)};
+  if (plan.error == 0) return child;
+  // The failed child is a zombie now; the reaper takes it like any orphan.
+  return std::unexpected(
+      SpawnFailure{plan.failed_at, plan.error, subject_of(plan.failed_at, request)});
+}
+
+}  // namespace perch::process

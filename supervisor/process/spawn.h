@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Spawner: starts a process by clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD): the cost does not grow
+// with perch's size, and a failure up to and including exec is known when spawn() returns, with the
+// step that failed. perch must be single-threaded, and stays suspended until the exec: a directory
+// or program on a file system that hangs, hangs perch.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/value/error.h"
+#include "common/value/unique_fd.h"
+#include "supervisor/process/capability_drop.h"
+#include "supervisor/process/child_setup.h"
+
+namespace perch::process {
+
+struct Identity {
+  uid_t uid;
+  gid_t gid;
+  std::vector<gid_t> groups;
+};
+
+struct SpawnRequest {
+  std::vector<std::string> command;      // argv; a name without '/' is looked up in PATH
+  std::vector<std::string> environment;  // complete, KEY=VALUE
+  // LISTEN_PID=<the child's own pid> is added when set: only the child knows its pid.
+  bool listen_pid = false;
+  std::vector<int> fds;      // borrowed; the n-th becomes descriptor n. All others are closed
+  std::string cgroup_procs;  // file to enter a cgroup by; empty: stay
+  std::optional<int> oom_score_adj;
+  std::vector<ResourceLimit> limits;
+  std::string directory;  // empty: stay
+  std::optional<mode_t> umask;
+  std::optional<Identity> identity;  // unset: perch's own
+  CapabilityPlan capabilities;
+};
+
+struct SpawnFailure {
+  Stage stage = Stage::Clone;
+  int error = 0;
+  std::string subject;  // what the step was about: the program, the directory, the user
+  // "exec /usr/bin/foo: Permission denied"
+  [[nodiscard]] std::string text() const;
+};
+
+struct Child {
+  pid_t pid = 0;
+  UniqueFd pidfd;
+};
+
+class Spawner {
+ public:
+  // Maps the child's stack once; it is reused by every spawn. Fails for want of memory alone.
+  static Result<Spawner> create();
+  ~Spawner();
+  Spawner(Spawner&& other) noexcept;
+  Spawner& operator=(Spawner&&) = delete;
+
+  std::expected<Child, SpawnFailure> spawn(const SpawnRequest& request);
+
+ private:
+  Spawner(void* stack, std::size_t size) noexcept : stack_(stack), size_(size) {}
+  void* stack_;
+  std::size_t size_;
+};
+
+// Where execvp(3) would look for `program`, given the value of PATH; one entry if it has a '/'.
+std::vector<std::string> exec_candidates(const std::string& program, const std::string& path);
+
+}  // namespace perch::process
