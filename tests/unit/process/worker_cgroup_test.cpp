@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/process/worker_cgroup.h"
+
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/posix/file.h"
+#include "supervisor/process/memory_cgroup.h"
+#include "tests/support/process.h"
+#include "tests/support/requirement.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/wait_until.h"
+
+using namespace perch;
+using namespace perch::process;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A version 2 cgroup of the test's own, so that concurrent runs do not see each other. It goes with
+// the processes and cgroups that are left in it.
+class Nest {
+ public:
+  static std::unique_ptr<Nest> make() {
+    const auto own = own_unified_cgroup();
+    std::string path = own.value_or("") + "/nest-XXXXXX";
+    if (!own || ::mkdtemp(path.data()) == nullptr) return nullptr;
+    return std::unique_ptr<Nest>(new Nest(std::move(path)));
+  }
+  ~Nest() {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(path_, ignored)) {
+      if (entry.is_directory()) remove(entry.path());
+    }
+    remove(path_);
+  }
+  Nest(const Nest&) = delete;
+  Nest& operator=(const Nest&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string add(const std::string& name) const {
+    std::string path = path_ + "/" + name;
+    ::mkdir(path.c_str(), 0755);
+    return path;
+  }
+
+ private:
+  explicit Nest(std::string path) : path_(std::move(path)) {}
+  static void remove(const std::string& path) {
+    (void)test::wait_until([&] { return ::rmdir(path.c_str()) == 0; });
+  }
+  std::string path_;
+};
+
+bool usable(const std::unique_ptr<Nest>& nest) {
+  return test::have(nest != nullptr, "needs a writable cgroup version 2");
+}
+
+std::string directory_of(const WorkerCgroup& cgroup) {
+  return fs::path(cgroup.procs_path()).parent_path();
+}
+
+WorkerCgroup create(const Nest& nest, std::string_view worker) {
+  auto cgroup = WorkerCgroup::create_below(nest.path(), worker);
+  REQUIRE_MESSAGE(cgroup.has_value(), (cgroup ? "" : cgroup.error().text()));
+  return *std::move(cgroup);
+}
+
+bool is_populated(const WorkerCgroup& cgroup) { return cgroup.populated().value_or(false); }
+
+// Sleeps, its two children as well, one of them in a session of its own.
+test::Command family(const WorkerCgroup& cgroup) {
+  return {.argv = {"sh", "-c", "sleep 1000 & setsid sleep 1000 & wait"},
+          .cgroups = {cgroup.procs_path()}};
+}
+
+void await_family(const WorkerCgroup& cgroup) {
+  REQUIRE(test::wait_until([&] { return cgroup.members().value().size() == 3; }));
+}
+
+}  // namespace
+
+TEST_CASE("a worker's cgroup is named for it and goes with its owner") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  std::string directory;
+  {
+    const WorkerCgroup cgroup = create(*nest, "app");
+    directory = directory_of(cgroup);
+    CHECK(fs::path(directory).filename() == "perch-" + std::to_string(::getpid()) + "-app");
+    CHECK(fs::exists(directory));
+    CHECK_FALSE(is_populated(cgroup));
+  }
+  CHECK_FALSE(fs::exists(directory));
+}
+
+TEST_CASE("moving the owner does not remove the cgroup") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  std::optional<WorkerCgroup> first(create(*nest, "app"));
+  const WorkerCgroup second = std::move(*first);
+  first.reset();
+  CHECK(fs::exists(directory_of(second)));
+}
+
+TEST_CASE("killing it ends the whole tree, sessions of their own included") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const WorkerCgroup cgroup = create(*nest, "app");
+  test::Process process(family(cgroup));
+  await_family(cgroup);
+  CHECK(is_populated(cgroup));
+  REQUIRE(cgroup.kill().has_value());
+  CHECK(process.wait() == test::killed_by(SIGKILL));
+  CHECK(test::wait_until([&] { return !is_populated(cgroup); }));
+  CHECK(cgroup.members().value().empty());
+}
+
+TEST_CASE("the descriptor tells when the last member has gone") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const WorkerCgroup cgroup = create(*nest, "app");
+  const test::Process process(family(cgroup));
+  await_family(cgroup);
+  REQUIRE(is_populated(cgroup));
+  REQUIRE(cgroup.kill().has_value());
+  while (is_populated(cgroup)) {
+    pollfd news{.fd = cgroup.populated_fd(), .events = POLLPRI, .revents = 0};
+    REQUIRE(::poll(&news, 1, static_cast<int>(test::kPatience.count())) == 1);
+  }
+}
+
+TEST_CASE("another worker's tree is left alone") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const WorkerCgroup mine = create(*nest, "mine");
+  const WorkerCgroup other = create(*nest, "other");
+  test::Process in_mine(family(mine));
+  test::Process in_other(family(other));
+  await_family(mine);
+  await_family(other);
+  REQUIRE(mine.kill().has_value());
+  CHECK(in_mine.wait() == test::killed_by(SIGKILL));
+  CHECK_FALSE(in_other.ending().has_value());
+  CHECK(is_populated(other));
+  REQUIRE(other.kill().has_value());
+  CHECK(in_other.wait() == test::killed_by(SIGKILL));
+}
+
+TEST_CASE("left-overs are removed, but neither a living owner's nor populated nor foreign ones") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const std::string stale = nest->add("perch-999999-app");
+  const std::string foreign = nest->add("someone");
+  const std::string busy = nest->add("perch-999998-app");
+  test::Process orphan({.argv = {"sleep", "1000"}, .cgroups = {busy + "/cgroup.procs"}});
+  REQUIRE(
+      test::wait_until([&] { return !read_file(busy + "/cgroup.procs").value_or("").empty(); }));
+  const WorkerCgroup living = create(*nest, "living");
+  CHECK_FALSE(fs::exists(stale));
+  CHECK(fs::exists(busy));
+  CHECK(fs::exists(foreign));
+  const WorkerCgroup next = create(*nest, "next");
+  CHECK(fs::exists(directory_of(living)));
+  orphan.signal(SIGKILL);
+  CHECK(orphan.wait() == test::killed_by(SIGKILL));
+}
+
+TEST_CASE("a name in use, an impossible name and a place without rights are errors") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const WorkerCgroup cgroup = create(*nest, "app");
+  const auto again = WorkerCgroup::create_below(nest->path(), "app");
+  REQUIRE_FALSE(again.has_value());
+  CHECK(again.error().is(EEXIST));
+  CHECK_FALSE(WorkerCgroup::create_below(nest->path(), "a/b").has_value());
+  CHECK_FALSE(WorkerCgroup::create_below(nest->path(), "").has_value());
+  const test::TemporaryDirectory no_cgroup;
+  CHECK_FALSE(WorkerCgroup::create_below(no_cgroup.path(), "app").has_value());
+  CHECK(fs::is_empty(no_cgroup.path()));
+}
+
+TEST_CASE("a threaded cgroup is refused, and nothing is left behind") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const std::string threaded = nest->add("threaded");
+  if (!write_file(threaded + "/cgroup.type", "threaded")) return;
+  const auto refused = WorkerCgroup::create_below(threaded, "app");
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().text().contains("threaded"));
+  CHECK_FALSE(fs::exists(threaded + "/perch-" + std::to_string(::getpid()) + "-app"));
+}
+
+TEST_CASE("a cgroup below our own can be made where version 2 is writable") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const auto cgroup = WorkerCgroup::create("unit-test");
+  REQUIRE_MESSAGE(cgroup.has_value(), (cgroup ? "" : cgroup.error().text()));
+  CHECK_FALSE(is_populated(*cgroup));
+}
