@@ -32,6 +32,7 @@ class PerchProcess {
 
   [[nodiscard]] Process& process() noexcept { return process_; }
   [[nodiscard]] pid_t pid() const noexcept { return process_.pid(); }
+  [[nodiscard]] std::string log() const { return process_.err(); }
   void write_config(std::string_view config) const;
   [[nodiscard]] const std::string& config_path() const noexcept { return config_path_; }
 
