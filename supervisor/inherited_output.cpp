@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 
@@ -37,6 +38,11 @@ InheritedOutput::Way InheritedOutput::way_for(int fd, UniqueFd& own) {
   own = open_again(fd);
   // EACCES: it belongs to another user. ENOENT: there is no /proc.
   return own ? Way::OwnDescription : Way::NoWait;
+}
+
+int InheritedOutput::pollable() const noexcept {
+  if (way_ == Way::Closed) return -1;
+  return own_ ? own_.get() : fd_;
 }
 
 ssize_t InheritedOutput::write_some(std::string_view text) {

@@ -22,9 +22,10 @@ class InheritedOutput {
   // As write(2): part of `text` may be taken; EAGAIN where a plain write would wait, EBADF where
   // the descriptor is closed. No SIGPIPE from sockets; pipes raise it unless it is ignored.
   ssize_t write_some(std::string_view text);
-  // What tells by EPOLLOUT that more can be written. Add it to an epoll of your own: a watcher
-  // that sets O_NONBLOCK would set it for everybody.
-  [[nodiscard]] int pollable() const noexcept { return own_ ? own_.get() : fd_; }
+  // What tells by EPOLLOUT that more can be written; -1 where the descriptor was closed, since its
+  // number may be another's by now. Add it to an epoll of your own: a watcher that sets O_NONBLOCK
+  // would set it for everybody.
+  [[nodiscard]] int pollable() const noexcept;
 
  private:
   enum class Way { Closed, Plain, OwnDescription, Socket, NoWait, AfterPoll };
