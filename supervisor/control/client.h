@@ -14,7 +14,8 @@ struct Response {
   std::string body;
 };
 
-// `method` GET or POST. Fails when the socket cannot be reached or does not answer within `timeout`.
+// `method` GET or POST. Fails when the socket cannot be reached or does not answer within
+// `timeout`.
 Result<Response> request(const std::string& socket_path, const std::string& method,
                          const std::string& target, std::chrono::milliseconds timeout);
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control socket: HTTP/1.1 over a Unix socket, for people, probes and scripts. It answers from
 // what the ControlTarget says and never blocks: at most 64 connections, 64 KiB a request, 5 s for
-// each; on EMFILE it stops listening for a while instead of spinning. Bytes that clients send are
-// parsed by Boost.Beast on buffers; the sockets are the loop's.
+// each; on EMFILE it stops listening for a while instead of spinning. Only root and perch's own
+// user get an answer, whatever the socket's mode has become.
 //   GET /v1/status   GET /livez   GET /readyz   POST /v1/reload
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,16 +25,22 @@ class ControlTarget {
   virtual Status status() = 0;
   // The names of required workers that are not ready; empty: ready.
   virtual std::vector<std::string> not_ready() = 0;
-  // Loads, validates and applies the configuration; the error says why nothing changed.
+  // Loads, validates and applies the configuration; the error says why nothing changed. Must not
+  // destroy the server that asks.
   virtual Result<void> reload() = 0;
+};
+
+struct Limits {
+  std::size_t connections = 64;
+  std::chrono::milliseconds time{5'000};  // for a request, a reply, and between requests
 };
 
 class ControlServer {
  public:
-  // Takes the path over from a dead perch, never from a live one (the claim's rules, without a
-  // spare). The socket is 0600 and unlinked by the destructor.
+  // Takes the path over from a dead perch, never from a live one (listener::claim). The last
+  // directory of the path is made where it is missing. The socket is 0600 and goes with the server.
   static Result<std::unique_ptr<ControlServer>> open(Loop& loop, const std::string& path,
-                                                     ControlTarget& target);
+                                                     ControlTarget& target, Limits limits = {});
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;

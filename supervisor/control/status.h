@@ -44,7 +44,7 @@ struct PerchStatus {
 
 struct ListenerStatus {
   std::string path;
-  std::optional<std::uint64_t> inode;  // null for abstract names
+  std::optional<std::uint64_t> inode;    // null for abstract names
   std::optional<std::uint32_t> backlog;  // null where the kernel does not tell (no sock_diag)
   std::optional<std::uint32_t> queued;
   std::string claimed;  // "bound" or "replaced-stale"

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// HttpConnection: one client of the control socket, from accept to close. It reads a request,
+// answers it, and reads the next. Nothing it does waits, and nobody holds it open: a request that
+// is not whole in time is answered 408, a reply that is not read in time is given up.
+//   Reading -> Writing -> Reading     while the connection is kept
+//                      -> Lingering   until the client, too, has hung up: closing with unread bytes
+//                                     would reset the connection under the last reply
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/loop/fd_watcher.h"
+#include "common/loop/loop.h"
+#include "common/loop/timer.h"
+#include "common/value/error.h"
+#include "common/value/unique_fd.h"
+#include "supervisor/control/http_message.h"
+
+namespace perch::control {
+
+class HttpConnection {
+ public:
+  using Answer = std::function<HttpReply(const HttpRequest&)>;
+
+  // `socket` is connected and non-blocking. `limit` holds for each of: waiting for a request,
+  // receiving it, sending the reply, lingering. `on_closed` is called once, from the loop, as the
+  // very last; it may destroy the connection.
+  static Result<std::unique_ptr<HttpConnection>> create(Loop& loop, UniqueFd socket,
+                                                        std::chrono::milliseconds limit,
+                                                        Answer answer,
+                                                        std::function<void()> on_closed);
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
+
+ private:
+  enum class State { Reading, Writing, Lingering };
+  enum class Progress { More, Blocked, Closed };
+
+  HttpConnection(Loop& loop, UniqueFd socket, std::chrono::milliseconds limit, Answer answer,
+                 std::function<void()> on_closed);
+  void run();
+  Progress step();
+  Progress read();
+  Progress write();
+  Progress linger();
+  Progress receive(std::string& into);
+  void reply(const HttpReply& reply, const HttpRequest& request);
+  void enter(State state);
+  void on_deadline(std::chrono::milliseconds late);
+  void close();
+
+  UniqueFd socket_;
+  std::chrono::milliseconds limit_;
+  Answer answer_;
+  std::function<void()> on_closed_;
+  std::optional<FdWatcher> watcher_;
+  Timer deadline_;
+  State state_ = State::Reading;
+  RequestReader reader_;
+  std::string input_;        // received, not yet taken by the reader
+  std::string output_;       // not yet sent
+  bool keep_alive_ = false;  // as the request being answered wants it
+  int receives_left_ = 0;    // in this turn of the loop
+};
+
+}  // namespace perch::control

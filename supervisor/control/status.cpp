@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/control/status.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+#include "common/value/text.h"
+
+namespace perch::control {
+namespace {
+
+using nlohmann::ordered_json;
+
+// Microseconds are as fine as anything here is measured.
+ordered_json seconds(Seconds duration) { return std::round(duration.count() * 1e6) / 1e6; }
+
+ordered_json seconds(const std::optional<Seconds>& duration) {
+  return duration ? seconds(*duration) : ordered_json();
+}
+
+ordered_json time(WallTime at) {
+  return at == WallTime{} ? ordered_json() : ordered_json(rfc3339(at));
+}
+
+template <class T>
+ordered_json or_null(const std::optional<T>& value) {
+  return value ? ordered_json(*value) : ordered_json();
+}
+
+ordered_json perch_json(const PerchStatus& perch) {
+  const auto& reloads = perch.reloads;
+  return {{"version", perch.version},
+          {"pid", perch.pid},
+          {"uptime_seconds", seconds(perch.uptime)},
+          {"config", perch.config},
+          {"reloads",
+           {{"ok", reloads.ok},
+            {"failed", reloads.failed},
+            {"last_error", or_null(reloads.last_error)}}},
+          {"oom_protection",
+           {{"tier", perch.oom_protection.tier}, {"detail", perch.oom_protection.detail}}},
+          {"log_dropped", perch.log_dropped}};
+}
+
+ordered_json listener_json(const ListenerStatus& listener) {
+  return {{"path", listener.path},
+          {"inode", or_null(listener.inode)},
+          {"backlog", or_null(listener.backlog)},
+          {"queued", or_null(listener.queued)},
+          {"claimed", listener.claimed},
+          {"healable", listener.healable},
+          {"heals", listener.heals}};
+}
+
+ordered_json instance_json(const InstanceStatus& instance) {
+  return {{"pid", or_null(instance.pid)},
+          {"generation", instance.generation},
+          {"state", instance.state},
+          {"uptime_seconds", seconds(instance.uptime)},
+          {"next_start_in_seconds", seconds(instance.next_start_in)},
+          {"status_text", instance.status_text},
+          {"stuck", instance.stuck}};
+}
+
+ordered_json death_json(const DeathRecord& death) {
+  return {{"generation", death.generation},
+          {"at", time(death.at)},
+          {"cause", lifecycle::name(death.cause)},
+          {"signal", or_null(death.signal)},
+          {"status", or_null(death.status)},
+          {"detail", death.detail},
+          {"memory_peak_bytes", or_null(death.memory_peak_bytes)},
+          {"memory_limit_bytes", or_null(death.memory_limit_bytes)},
+          {"max_rss_bytes", or_null(death.max_rss_bytes)},
+          {"uptime_seconds", seconds(death.uptime)},
+          {"stderr_tail", death.stderr_tail}};
+}
+
+ordered_json deaths_json(const WorkerStatus& worker) {
+  ordered_json counts = ordered_json::object();
+  for (const auto cause : lifecycle::kAllCauses) {
+    counts[std::string(lifecycle::name(cause))] = worker.deaths.at(static_cast<std::size_t>(cause));
+  }
+  return counts;
+}
+
+template <class Item, class ToJson>
+ordered_json list_json(const std::vector<Item>& items, ToJson to) {
+  ordered_json list = ordered_json::array();
+  for (const auto& item : items) list.push_back(to(item));
+  return list;
+}
+
+template <class Item, class ToJson>
+ordered_json named_json(const std::map<std::string, Item>& items, ToJson to) {
+  ordered_json named = ordered_json::object();
+  for (const auto& [name, item] : items) named[name] = to(item);
+  return named;
+}
+
+ordered_json worker_json(const WorkerStatus& worker) {
+  const auto& outage = worker.outage;
+  return {{"state", worker.state},
+          {"desired", worker.desired},
+          {"required", worker.required},
+          {"ready", worker.ready},
+          {"since", time(worker.since)},
+          {"starts", worker.starts},
+          {"deaths", deaths_json(worker)},
+          {"oom_in_tree", worker.oom_in_tree},
+          {"unattributed_orphans", worker.unattributed_orphans},
+          {"consecutive_failures", worker.consecutive_failures},
+          {"outage_seconds",
+           {{"last", seconds(outage.last)},
+            {"p50", seconds(outage.p50)},
+            {"p99", seconds(outage.p99)},
+            {"max", seconds(outage.max)}}},
+          {"instances", list_json(worker.instances, instance_json)},
+          {"last_deaths", list_json(worker.last_deaths, death_json)}};
+}
+
+}  // namespace
+
+std::string to_json(const Status& status) {
+  const ordered_json document{{"schema", 1},
+                              {"perch", perch_json(status.perch)},
+                              {"listeners", named_json(status.listeners, listener_json)},
+                              {"workers", named_json(status.workers, worker_json)}};
+  return document.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace perch::control
