@@ -97,24 +97,22 @@ bool kill_exactly(const ProcessStat& stat) {
 bool is_zombie(const ProcessStat& stat) { return stat.state == 'Z' || stat.state == 'X'; }
 
 // `root` and all below it. What forks meanwhile is found by the next sweep: its parent dies now.
-unsigned kill_subtree(const ProcessStat& root) {
-  unsigned killed = 0;
+void kill_subtree(const ProcessStat& root, std::vector<pid_t>& killed) {
   for (const pid_t child : children_of(root.pid)) {
     ProcessStat stat;
-    if (read_stat(child, stat) && stat.parent == root.pid) killed += kill_subtree(stat);
+    if (read_stat(child, stat) && stat.parent == root.pid) kill_subtree(stat, killed);
   }
-  if (!is_zombie(root)) {
-    kill_exactly(root);
-    // Counted even if the signal was refused: it is there, and it is ours to get rid of.
-    ++killed;
-  }
-  return killed;
+  if (is_zombie(root)) return;
+  kill_exactly(root);
+  // Counted even if the signal was refused: it is there, and it is ours to get rid of.
+  killed.push_back(root.pid);
 }
 
 // Members that are no children of ours yet; their parents die too, then they are.
-unsigned kill_cgroup(const WorkerCgroup* cgroup) {
-  if (cgroup == nullptr || !cgroup->populated().value_or(false)) return 0;
-  return cgroup->kill() ? 1 : 0;
+void kill_cgroup(const WorkerCgroup* cgroup, std::vector<pid_t>& killed) {
+  if (cgroup == nullptr || !cgroup->populated().value_or(false)) return;
+  const auto members = cgroup->members();
+  if (cgroup->kill() && members) killed.insert(killed.end(), members->begin(), members->end());
 }
 
 bool is_member(const WorkerCgroup* cgroup, pid_t pid) {
@@ -171,6 +169,16 @@ std::vector<pid_t> own_children() {
   return children;
 }
 
+std::string describe(pid_t pid) {
+  ProcessStat stat;
+  if (!read_stat(pid, stat)) return "pid " + std::to_string(pid) + " (gone)";
+  std::string name = read_file(proc(pid, "comm")).value_or("?");
+  if (name.ends_with('\n')) name.pop_back();
+  const std::string where = read_file(proc(pid, "wchan")).value_or("");
+  return "pid " + std::to_string(pid) + " (" + name + ", state " + stat.state +
+         (where.empty() || where == "0" ? "" : " in " + where) + ")";
+}
+
 bool descends_from(pid_t pid, pid_t ancestor) {
   ProcessStat stat;
   while (pid > 1 && read_stat(pid, stat)) {
@@ -178,6 +186,15 @@ bool descends_from(pid_t pid, pid_t ancestor) {
     pid = stat.parent;
   }
   return false;
+}
+
+Result<UniqueFd> open_child_pidfd(pid_t pid) {
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) return fail("pidfd_open");
+  ProcessStat stat;
+  // Our child cannot be recycled before we reap it, so its parent proves whom the pidfd means.
+  if (!read_stat(pid, stat) || stat.parent != ::getpid()) return fail("pidfd_open", ECHILD);
+  return pidfd;
 }
 
 Sweep kill_tree(const Lineage& lineage, const std::function<bool(pid_t)>& is_main,
@@ -199,7 +216,7 @@ Sweep kill_tree(const Lineage& lineage, const std::function<bool(pid_t)>& is_mai
         break;
     }
   }
-  sweep.killed += kill_cgroup(lineage.cgroup);
+  kill_cgroup(lineage.cgroup, sweep.killed);
   return sweep;
 }
 

@@ -13,6 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "common/value/error.h"
+#include "common/value/unique_fd.h"
+
 namespace perch::process {
 
 class WorkerCgroup;
@@ -36,8 +39,13 @@ bool is_exiting(pid_t pid);
 
 // Direct children of the calling process; it must have one thread.
 std::vector<pid_t> own_children();
+// For people: "pid 12 (app, state D in nfs_wait)".
+std::string describe(pid_t pid);
 // Is `pid` a child, grandchild, ... of `ancestor`?
 bool descends_from(pid_t pid, pid_t ancestor);
+
+// A pidfd of a child that nobody watches yet; ECHILD if `pid` is none of ours.
+Result<UniqueFd> open_child_pidfd(pid_t pid);
 
 struct Lineage {
   pid_t leader = 0;   // the main process while it lives, else 0
@@ -47,7 +55,7 @@ struct Lineage {
 };
 
 struct Sweep {
-  unsigned killed = 0;        // of this generation, alive until now; they will end soon
+  std::vector<pid_t> killed;  // of this generation, alive until now; they will end soon
   unsigned unattributed = 0;  // orphans that nobody can be named for
 };
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/claiming.h"
+
+#include "supervisor/config/units.h"
+
+namespace perch {
+namespace {
+
+using std::chrono::steady_clock;
+
+// The end of another's ownership makes no news that we could wait for.
+constexpr std::chrono::milliseconds kRetry{100};
+
+}  // namespace
+
+Claiming::Claiming(Loop& loop, Log& log, ListenerSet& listeners, OnDone on_done, OnFailed on_failed)
+    : log_(log),
+      listeners_(listeners),
+      on_done_(std::move(on_done)),
+      on_failed_(std::move(on_failed)),
+      retry_(loop, [this](std::chrono::milliseconds) { try_all(); }) {}
+
+void Claiming::start(const std::map<std::string, config::ListenerConfig>& wanted) {
+  wanted_ = wanted;
+  started_ = steady_clock::now();
+  try_all();
+}
+
+void Claiming::try_all() {
+  for (auto next = wanted_.begin(); next != wanted_.end();) {
+    const auto& [name, config] = *next;
+    auto claimed = listeners_.claim(name, config);
+    if (claimed) {
+      listeners_.put(name, std::move(*claimed));
+      next = wanted_.erase(next);
+      continue;
+    }
+    if (gives_up(name, claimed.error())) return on_failed_(claimed.error());
+    ++next;
+  }
+  if (wanted_.empty()) return on_done_();
+  retry_.arm(kRetry);
+}
+
+bool Claiming::gives_up(const std::string& name, const ListenerSet::ClaimFailure& failure) {
+  if (failure.kind != ListenerSet::ClaimFailure::Kind::Owned) return true;
+  const auto patience = wanted_.at(name).wait_for_owner;
+  if (steady_clock::now() - started_ >= patience) return true;
+  if (announced_[name] != failure.text) {
+    log_.info("listener {}: {}; waiting up to {} for it to go", name, failure.text,
+              config::duration_text(patience));
+    announced_[name] = failure.text;
+  }
+  return false;
+}
+
+}  // namespace perch

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Claiming: the claims of all listeners at start. A live owner is waited for, up to each listener's
+// wait_for_owner: an old pod that still drains must not turn into a crash loop. The loop goes on
+// meanwhile, so that perch can be stopped and asked.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "common/loop/loop.h"
+#include "common/loop/timer.h"
+#include "supervisor/config/schema.h"
+#include "supervisor/listener_set.h"
+#include "supervisor/log.h"
+
+namespace perch {
+
+class Claiming {
+ public:
+  using OnDone = std::function<void()>;
+  using OnFailed = std::function<void(const ListenerSet::ClaimFailure&)>;
+
+  // Exactly one of the callbacks is called, once; perhaps from start().
+  Claiming(Loop& loop, Log& log, ListenerSet& listeners, OnDone on_done, OnFailed on_failed);
+  void start(const std::map<std::string, config::ListenerConfig>& wanted);
+  void cancel() { retry_.disarm(); }
+
+ private:
+  void try_all();
+  bool gives_up(const std::string& name, const ListenerSet::ClaimFailure& failure);
+
+  Log& log_;
+  ListenerSet& listeners_;
+  OnDone on_done_;
+  OnFailed on_failed_;
+  std::map<std::string, config::ListenerConfig> wanted_;  // not claimed yet
+  std::map<std::string, std::string> announced_;          // whom we said we wait for
+  std::chrono::steady_clock::time_point started_;
+  Timer retry_;
+};
+
+}  // namespace perch

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/generation.h"
+
+#include "supervisor/handover/prepare.h"
+
+namespace perch {
+namespace {
+
+std::optional<int> shell_code_of(const process::SpawnFailure& failure) {
+  if (failure.stage == process::Stage::Clone) return std::nullopt;
+  const bool not_found = failure.stage == process::Stage::Exec &&
+                         (failure.error == ENOENT || failure.error == ENOTDIR);
+  return not_found ? 127 : 126;
+}
+
+}  // namespace
+
+std::vector<handover::NamedFd> Generation::named_listeners(const Launch& launch) const {
+  std::vector<handover::NamedFd> named;
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    named.push_back({launch.config.listeners[i], listeners_[i]->fd()});
+  }
+  return named;
+}
+
+std::expected<Generation::Born, Generation::Stillborn> Generation::spawn(const Stage& stage,
+                                                                         Plan plan,
+                                                                         OnMessage on_message) {
+  std::unique_ptr<Generation> generation(new Generation(plan.life.generation));
+  generation->listeners_ = std::move(plan.listeners);
+  auto ends = generation->open_lines(stage, plan, on_message);
+  if (!ends) return std::unexpected(Stillborn{ends.error().text(), std::nullopt});
+  auto child = stage.spawner.spawn(generation->request(stage, plan, *ends));
+  if (!child) {
+    return std::unexpected(Stillborn{child.error().text(), shell_code_of(child.error())});
+  }
+  generation->pid = child->pid;
+  generation->session = child->pid;
+  return Born{std::move(generation), std::move(child->pidfd)};
+}
+
+Result<Generation::ChildEnds> Generation::open_lines(const Stage& stage, const Plan& plan,
+                                                     const OnMessage& on_message) {
+  ChildEnds ends;
+  const config::HandoverWay way = plan.launch.config.handover;
+  for (const SharedListener& listener : listeners_) {
+    if (auto restored = handover::restore_description(listener->fd(), way); !restored) {
+      return std::unexpected(std::move(restored.error()));
+    }
+  }
+  if (way == config::HandoverWay::Channel) {
+    auto pair = handover::Channel::open(stage.loop, named_listeners(plan.launch), on_message);
+    if (!pair) return std::unexpected(std::move(pair.error()));
+    channel_ = std::move(pair->ours);
+    ends.channel = std::move(pair->workers);
+  } else {
+    auto notify = handover::NotifySocket::open(stage.loop, stage.runtime.next_socket_name(),
+                                               plan.launch.uid, on_message);
+    if (!notify) return std::unexpected(std::move(notify.error()));
+    notify_ = std::move(*notify);
+  }
+  if (plan.launch.config.capture) {
+    auto capture = OutputCapture::create(stage.loop, stage.out, stage.err);
+    if (!capture) return std::unexpected(std::move(capture.error()));
+    capture_ = std::move(*capture);
+    ends.output = capture_->take_write_ends();
+  }
+  return ends;
+}
+
+process::SpawnRequest Generation::request(const Stage& stage, const Plan& plan,
+                                          const ChildEnds& ends) const {
+  process::SpawnRequest request = request_of(plan.launch, plan.life);
+  request.cgroup_procs = plan.cgroup_procs;
+  request.fds = {stage.dev_null, 1, 2};
+  if (capture_) request.fds = {stage.dev_null, ends.output.out.get(), ends.output.err.get()};
+  if (notify_) request.environment.push_back("NOTIFY_SOCKET=" + notify_->path());
+  handover::prepare(plan.launch.config.handover, named_listeners(plan.launch), ends.channel.get(),
+                    request);
+  return request;
+}
+
+void Generation::drain() {
+  if (channel_) channel_->drain();
+  if (notify_) notify_->drain();
+  if (capture_) capture_->drain();
+}
+
+bool Generation::ask_to_drain(std::chrono::microseconds within) {
+  return can_drain() && channel_->ask_to_drain(within).has_value();
+}
+
+std::vector<std::string> Generation::stderr_tail() const {
+  return capture_ ? capture_->tail() : std::vector<std::string>{};
+}
+
+}  // namespace perch

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Generation: one life of a worker instance, from spawn until its whole tree is gone: the process,
+// what it was given, and the lines it speaks on. Its resources end with it; late news of an old
+// life finds nobody.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/loop/loop.h"
+#include "supervisor/handover/channel.h"
+#include "supervisor/handover/notify_socket.h"
+#include "supervisor/launch.h"
+#include "supervisor/listener_set.h"
+#include "supervisor/non_blocking_writer.h"
+#include "supervisor/output_capture.h"
+#include "supervisor/process/process_tree.h"
+#include "supervisor/process/spawn.h"
+#include "supervisor/runtime_directory.h"
+
+namespace perch {
+
+// What every spawn borrows from the supervisor.
+struct Stage {
+  Loop& loop;
+  process::Spawner& spawner;
+  RuntimeDirectory& runtime;
+  NonBlockingWriter& out;
+  NonBlockingWriter& err;
+  int dev_null;
+};
+
+class Generation {
+ public:
+  using Steady = std::chrono::steady_clock;
+  using OnMessage = std::function<void(const NotifyMessage&)>;
+
+  struct Plan {
+    LifeFacts life;
+    const Launch& launch;
+    std::vector<SharedListener> listeners;
+    std::string cgroup_procs;  // empty: none of its own
+  };
+  struct Born {
+    std::unique_ptr<Generation> generation;
+    UniqueFd pidfd;
+  };
+
+  struct Stillborn {
+    std::string why;  // one line: "exec /usr/bin/app: Permission denied"
+    // As a shell would exit for it: 127 not found, 126 cannot be run. Absent where perch, not the
+    // worker's configuration, lacked something (descriptors, memory).
+    std::optional<int> shell_code;
+  };
+
+  static std::expected<Born, Stillborn> spawn(const Stage& stage, Plan plan, OnMessage on_message);
+
+  // Hears everything that the worker has said and written so far.
+  void drain();
+  // False where this worker cannot be asked.
+  bool ask_to_drain(std::chrono::microseconds within);
+  [[nodiscard]] bool can_drain() const { return channel_ && channel_->greeted(); }
+  [[nodiscard]] std::vector<std::string> stderr_tail() const;
+
+  const std::uint64_t number;
+  const Steady::time_point born = Steady::now();
+  pid_t pid = 0;      // of the main process
+  pid_t session = 0;  // its first main process's pid
+  std::optional<Steady::time_point> ready_at;
+  std::string status_text;  // the worker's own STATUS=
+  std::string errno_text;   // what its ERRNO= means
+  // MAINPID= named another process: it succeeds the main process when that ends.
+  std::optional<pid_t> successor;
+
+ private:
+  // The child's copies: closed here once it has them.
+  struct ChildEnds {
+    UniqueFd channel;
+    OutputCapture::WriteEnds output;
+  };
+  explicit Generation(std::uint64_t life) : number(life) {}
+  Result<ChildEnds> open_lines(const Stage& stage, const Plan& plan, const OnMessage& on_message);
+  process::SpawnRequest request(const Stage& stage, const Plan& plan, const ChildEnds& ends) const;
+  [[nodiscard]] std::vector<handover::NamedFd> named_listeners(const Launch& launch) const;
+
+  std::vector<SharedListener> listeners_;
+  std::unique_ptr<handover::Channel> channel_;
+  std::unique_ptr<handover::NotifySocket> notify_;
+  std::unique_ptr<OutputCapture> capture_;
+};
+
+}  // namespace perch

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/instance.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <csignal>
+
+#include "supervisor/death_report.h"
+
+namespace perch {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::nanoseconds;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kKillTimeout{5};
+constexpr std::size_t kMaxStatusText = 256;
+
+// What of stop_timeout a worker gets to finish its work before it is signalled.
+nanoseconds drain_share(nanoseconds stop_timeout) { return stop_timeout * 4 / 5; }
+
+template <class Number>
+std::optional<Number> number_in(const NotifyMessage& message, std::string_view key) {
+  const auto text = message.get(key);
+  Number number{};
+  if (!text) return std::nullopt;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+Instance::Instance(const Surroundings& around, std::string name, Launch launch)
+    : around_(around),
+      name_(std::move(name)),
+      launch_(std::move(launch)),
+      deadline_(around.stage.loop, [this] { on_deadline(); }) {}
+
+Instance::~Instance() {
+  if (generation_ && !reaped_) around_.reaper.forget(generation_->pid);
+}
+
+lifecycle::Facts Instance::facts() const {
+  const bool drains = generation_ && generation_->can_drain();
+  return {decision_.verdict, drains ? lifecycle::DrainSupport::Yes : lifecycle::DrainSupport::No};
+}
+
+void Instance::enter(lifecycle::State next, NewDeadline deadline) {
+  if (lifecycle::name(next) != lifecycle::name(state_)) since_ = std::chrono::system_clock::now();
+  state_ = next;
+  if (deadline == NewDeadline::No) return;
+  deadline_.disarm();
+  const nanoseconds from_now = deadline_of(state_);
+  const bool waits = std::holds_alternative<lifecycle::Backoff>(state_);
+  if (from_now > nanoseconds::zero() || waits) deadline_.arm(from_now);
+}
+
+// Zero: none.
+nanoseconds Instance::deadline_of(const lifecycle::State& state) const {
+  const nanoseconds stop = launch_.config.stop_timeout;
+  struct Visitor {
+    const Instance& self;
+    nanoseconds stop;
+    nanoseconds operator()(const lifecycle::Idle&) const { return {}; }
+    nanoseconds operator()(const lifecycle::Starting&) const {
+      return self.launch_.config.readiness.timeout;
+    }
+    nanoseconds operator()(const lifecycle::Ready&) const { return {}; }
+    nanoseconds operator()(const lifecycle::Draining&) const { return drain_share(stop); }
+    nanoseconds operator()(const lifecycle::Stopping& stopping) const {
+      if (stopping.force == lifecycle::Force::Killed) return kKillTimeout;
+      if (stopping.force == lifecycle::Force::Stuck) return {};
+      const bool drained = std::holds_alternative<lifecycle::Draining>(self.state_);
+      return std::max<nanoseconds>(drained ? stop - drain_share(stop) : stop, nanoseconds{1});
+    }
+    nanoseconds operator()(const lifecycle::Backoff&) const { return self.decision_.delay; }
+    nanoseconds operator()(const lifecycle::Failed&) const { return {}; }
+  };
+  return std::visit(Visitor{*this, stop}, state);
+}
+
+// What has arrived counts before the deadline; it may have ended the wait.
+void Instance::on_deadline() {
+  if (std::holds_alternative<lifecycle::Backoff>(state_)) {
+    return around_.owner.on_event(*this, lifecycle::Event::BackoffOver);
+  }
+  if (generation_) generation_->drain();
+  if (!deadline_.armed()) around_.owner.on_event(*this, lifecycle::Event::DeadlinePassed);
+}
+
+void Instance::spawn() {
+  PERCH_CHECK(!generation_);
+  ++generations_;
+  reaped_ = false;
+  statistics_.on_start();
+  around_.oom.before_spawn();
+  if (!cgroup_ && around_.owner.orphans() == process::Orphans::OfSeveral) {
+    if (auto cgroup = process::WorkerCgroup::create(name_)) cgroup_.emplace(std::move(*cgroup));
+  }
+  const auto last = statistics_.last_cause();
+  auto born =
+      Generation::spawn(around_.stage,
+                        {.life = {.worker = name_,
+                                  .generation = generations_,
+                                  .last_cause = std::string(last ? lifecycle::name(*last) : ""),
+                                  .oom_score_adj = around_.worker_oom_score},
+                         .launch = launch_,
+                         .listeners = around_.listeners.find(launch_.config.listeners),
+                         .cgroup_procs = cgroup_ ? cgroup_->procs_path() : std::string()},
+                        [this](const NotifyMessage& message) { on_message(message); });
+  if (!born) return on_stillborn(born.error());
+  generation_ = std::move(born->generation);
+  const auto watched = around_.reaper.watch(generation_->pid, std::move(born->pidfd), *this);
+  PERCH_CHECK(watched.has_value());
+  around_.log.info("worker {}: generation {} is pid {}", name_, generations_, generation_->pid);
+  around_.owner.on_event(*this, lifecycle::Event::Spawned);
+  if (launch_.config.readiness.by == config::ReadinessBy::Started) become_ready();
+}
+
+void Instance::on_stillborn(const Generation::Stillborn& failure) {
+  control::DeathRecord record;
+  record.generation = generations_;
+  record.at = std::chrono::system_clock::now();
+  record.cause = lifecycle::Cause::ExecFailed;
+  record.detail = failure.why;
+  shell_code_ = failure.shell_code;
+  first_stillborn_ = generations_ == 1 && failure.shell_code.has_value();
+  conclude(record, {.cause = lifecycle::Cause::ExecFailed});
+  around_.owner.on_event(*this, lifecycle::Event::SpawnFailed);
+}
+
+void Instance::become_ready() {
+  if (!generation_ || generation_->ready_at) return;
+  generation_->ready_at = steady_clock::now();
+  statistics_.on_ready(*generation_->ready_at);
+  around_.owner.on_event(*this, lifecycle::Event::BecameReady);
+}
+
+void Instance::on_message(const NotifyMessage& message) {
+  if (!generation_) return;
+  if (const auto text = message.get("STATUS")) {
+    generation_->status_text = text->substr(0, kMaxStatusText);
+  }
+  if (const auto number = number_in<int>(message, "ERRNO")) {
+    generation_->errno_text = Error::from_errno(*number, "").code().message();
+  }
+  if (const auto more = number_in<std::int64_t>(message, "EXTEND_TIMEOUT_USEC")) {
+    if (*more > 0) deadline_.extend(microseconds(*more));
+  }
+  name_successor(message);
+  // Last: it may start a new life, and this generation with it.
+  if (message.says("READY", "1")) become_ready();
+}
+
+// A process can only speak for itself or for what descends from it; another's pid is refused.
+void Instance::name_successor(const NotifyMessage& message) {
+  const auto pid = number_in<pid_t>(message, "MAINPID");
+  if (!pid || *pid == generation_->pid || around_.reaper.watches(*pid)) return;
+  const bool ours = process::descends_from(*pid, generation_->pid) ||
+                    (process::descends_from(*pid, ::getpid()) &&
+                     around_.owner.orphans() == process::Orphans::OfOneWorker);
+  if (ours) generation_->successor = *pid;
+  if (!ours) around_.log.warn("worker {}: MAINPID={} is none of its processes", name_, *pid);
+}
+
+void Instance::send_drain() {
+  const auto within = std::chrono::duration_cast<microseconds>(deadline_.remaining());
+  if (generation_ && !generation_->ask_to_drain(within)) {
+    around_.log.warn("worker {}: does not take the request to drain", name_);
+  }
+}
+
+void Instance::send_stop_signal() {
+  const auto sent = around_.reaper.signal(generation_->pid, launch_.config.stop_signal);
+  // A worker that is already dead is about to be reaped.
+  if (!sent && !sent.error().is(ESRCH)) {
+    around_.log.warn("worker {}: {}", name_, sent.error().text());
+  }
+}
+
+void Instance::kill_tree() {
+  if (generation_) last_sweep_ = sweep(reaped_ ? 0 : generation_->pid);
+}
+
+process::Sweep Instance::sweep(pid_t leader) {
+  const process::Lineage lineage{.leader = leader,
+                                 .session = generation_->session,
+                                 .tag = generation_tag(name_, generation_->number),
+                                 .cgroup = cgroup_ ? &*cgroup_ : nullptr};
+  return process::kill_tree(
+      lineage, [this](pid_t pid) { return around_.reaper.watches(pid); }, around_.owner.orphans());
+}
+
+void Instance::forward(int signal_number) {
+  if (generation_ && !reaped_) {
+    static_cast<void>(around_.reaper.signal(generation_->pid, signal_number));
+  }
+}
+
+bool Instance::death_pending() const {
+  return generation_ && !reaped_ && process::is_exiting(generation_->pid);
+}
+
+void Instance::on_dead() {
+  generation_->drain();
+  if (generation_->successor && !process::is_exiting(*generation_->successor)) return;
+  generation_->successor.reset();
+  const process::Sweep swept = sweep(0);
+  left_behind_ = !swept.killed.empty();
+  if (swept.unattributed == 0) return;
+  statistics_.on_unattributed(swept.unattributed);
+  around_.log.warn("worker {}: {} orphan(s) of unknown origin are left alone", name_,
+                   swept.unattributed);
+}
+
+void Instance::on_reaped(const process::Exit& exit) {
+  if (generation_->successor && succeed()) return;
+  reaped_ = true;
+  const control::DeathRecord record = record_of(exit);
+  shell_code_ = exit.by_signal ? 128 + exit.status : exit.status;
+  nanoseconds ready_for{0};
+  if (generation_->ready_at) ready_for = steady_clock::now() - *generation_->ready_at;
+  conclude(record, {record.cause, exit.by_signal ? 0 : exit.status, ready_for});
+  if (left_behind_) return around_.owner.on_event(*this, lifecycle::Event::LeftProcesses);
+  finish();
+}
+
+// The process that MAINPID= named is our child by now: its parent is gone.
+bool Instance::succeed() {
+  const pid_t pid = *std::exchange(generation_->successor, std::nullopt);
+  auto pidfd = process::open_child_pidfd(pid);
+  if (!pidfd) return false;
+  around_.log.info("worker {}: main process is pid {} now", name_, pid);
+  generation_->pid = pid;
+  return around_.reaper.watch(pid, std::move(*pidfd), *this).has_value();
+}
+
+control::DeathRecord Instance::record_of(const process::Exit& exit) {
+  DeathFacts facts{.exit = exit,
+                   .stop_reason = lifecycle::stop_reason(state_),
+                   .oom_evidence = std::nullopt,
+                   .memory = {},
+                   .errno_text = generation_->errno_text};
+  if (exit.by_signal && exit.status == SIGKILL) facts.oom_evidence = around_.oom.claim_for_death();
+  if (facts.oom_evidence) facts.memory = around_.oom.memory();
+  control::DeathRecord record = report_death(facts);
+  record.generation = generation_->number;
+  record.at = std::chrono::system_clock::now();
+  record.uptime = steady_clock::now() - generation_->born;
+  record.stderr_tail = generation_->stderr_tail();
+  return record;
+}
+
+// Books the end and asks the policy, before the state machine does.
+void Instance::conclude(const control::DeathRecord& record, const lifecycle::End& end) {
+  const bool on_purpose = record.cause == lifecycle::Cause::Requested;
+  const double dice = std::uniform_real_distribution<>()(dice_);
+  if (!on_purpose) {
+    decision_ = lifecycle::decide(launch_.config.restart, decision_.failures, end, dice);
+  }
+  around_.log.info("worker {}: generation {} ended: {}: {}", name_, record.generation,
+                   lifecycle::name(record.cause), record.detail);
+  statistics_.on_death(record, steady_clock::now());
+}
+
+// No second generation beside a survivor of the first.
+void Instance::on_orphan_reaped() {
+  if (generation_ && reaped_ && sweep(0).killed.empty()) finish();
+}
+
+void Instance::finish() {
+  generation_.reset();
+  around_.owner.on_event(*this, lifecycle::Event::Died);
+  if (std::holds_alternative<lifecycle::Idle>(state_)) statistics_.on_rest();
+}
+
+}  // namespace perch

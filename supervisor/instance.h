@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Instance: one worker that perch keeps running: its state, its deadline, the generation that lives
+// now and what is remembered of those that died. It turns what happens to its process into events
+// and carries out actions; the supervisor alone moves its state (Supervisor::apply).
+//
+// A death goes one straight way: pidfd -> Reaper -> on_dead (hear its last words, kill its tree) ->
+// on_reaped (why did it die, what does the policy say) -> Died -> lifecycle::step -> spawn.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "supervisor/control/status.h"
+#include "supervisor/deadline.h"
+#include "supervisor/generation.h"
+#include "supervisor/launch.h"
+#include "supervisor/lifecycle/backoff.h"
+#include "supervisor/lifecycle/step.h"
+#include "supervisor/log.h"
+#include "supervisor/oom_ledger.h"
+#include "supervisor/process/reaper.h"
+#include "supervisor/process/worker_cgroup.h"
+#include "supervisor/statistics.h"
+
+namespace perch {
+
+class Instance;
+
+// What an instance needs from its surroundings; outlives it.
+struct Surroundings {
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void on_event(Instance& instance, lifecycle::Event event) = 0;
+    // Is this the only worker whose processes may be about?
+    virtual process::Orphans orphans() const = 0;
+  };
+  Owner& owner;
+  Log& log;
+  Stage stage;
+  process::Reaper& reaper;
+  OomLedger& oom;
+  ListenerSet& listeners;
+  int worker_oom_score;
+};
+
+class Instance final : public process::Reaper::Mourner {
+ public:
+  Instance(const Surroundings& around, std::string name, Launch launch);
+  ~Instance() override;
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const lifecycle::State& state() const noexcept { return state_; }
+  [[nodiscard]] lifecycle::Facts facts() const;
+  [[nodiscard]] const config::WorkerConfig& config() const noexcept { return launch_.config; }
+  // Nothing of it runs.
+  [[nodiscard]] bool at_rest() const noexcept { return !generation_; }
+  [[nodiscard]] bool death_pending() const;
+  [[nodiscard]] control::WorkerStatus status() const;
+  // The processes that a kill did not end, for people.
+  [[nodiscard]] std::string survivors() const;
+
+  // For the supervisor's apply(): the state changes nowhere else.
+  enum class NewDeadline { No, Yes };
+  void enter(lifecycle::State next, NewDeadline deadline);
+
+  // Actions.
+  void spawn();
+  void send_drain();
+  void send_stop_signal();
+  void kill_tree();
+
+  // From the next spawn on; policies at once.
+  void set_launch(Launch launch) { launch_ = std::move(launch); }
+  void forward(int signal_number);
+  // Some orphan was reaped: perhaps the last one of a dead generation.
+  void on_orphan_reaped();
+  void on_oom_in_tree(std::uint64_t kills) { statistics_.on_oom_in_tree(kills); }
+  // Exit code of a shell for an end by exit, signal or failed exec; for `policy = "never"`.
+  [[nodiscard]] std::optional<int> shell_code() const noexcept { return shell_code_; }
+  [[nodiscard]] bool stillborn_at_first() const noexcept { return first_stillborn_; }
+
+ private:
+  void on_dead() override;
+  void on_reaped(const process::Exit& exit) override;
+  void on_message(const NotifyMessage& message);
+  void on_deadline();
+  void become_ready();
+  void name_successor(const NotifyMessage& message);
+  bool succeed();
+  void conclude(const control::DeathRecord& record, const lifecycle::End& end);
+  void on_stillborn(const Generation::Stillborn& failure);
+  control::DeathRecord record_of(const process::Exit& exit);
+  process::Sweep sweep(pid_t leader);
+  void finish();
+  [[nodiscard]] std::chrono::nanoseconds deadline_of(const lifecycle::State& state) const;
+  [[nodiscard]] control::InstanceStatus instance_status() const;
+
+  Surroundings around_;
+  std::string name_;
+  Launch launch_;
+  lifecycle::State state_;
+  control::WallTime since_ = std::chrono::system_clock::now();
+  Deadline deadline_;
+  std::unique_ptr<Generation> generation_;
+  std::uint64_t generations_ = 0;
+  bool reaped_ = false;       // the main process is gone, some of its tree may not be
+  bool left_behind_ = false;  // some of its tree was alive when it died
+  process::Sweep last_sweep_;
+  std::optional<process::WorkerCgroup> cgroup_;
+  Statistics statistics_;
+  lifecycle::Decision decision_;  // after the latest end
+  std::optional<int> shell_code_;
+  bool first_stillborn_ = false;
+  std::minstd_rand dice_{std::random_device{}()};
+};
+
+}  // namespace perch

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// ListenerSet: the listeners perch holds, by name. A generation shares the ones it was given, so a
+// listener that a reload took out of the configuration closes only when the last generation that
+// serves it has ended.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/value/error.h"
+#include "supervisor/config/schema.h"
+#include "supervisor/control/status.h"
+#include "supervisor/listener/claim.h"
+#include "supervisor/log.h"
+
+namespace perch {
+
+using SharedListener = std::shared_ptr<listener::Listener>;
+
+class ListenerSet {
+ public:
+  // Why a claim came to nothing. `owned`: waiting may help.
+  struct ClaimFailure {
+    enum class Kind { Owned, Refused, System } kind;
+    std::string text;
+  };
+  using Claimed = std::expected<SharedListener, ClaimFailure>;
+
+  explicit ListenerSet(Log& log) : log_(log) {}
+
+  // One attempt; does not enter the set yet.
+  Claimed claim(const std::string& name, const config::ListenerConfig& config);
+  void put(const std::string& name, SharedListener listener);
+  void remove(const std::string& name) { listeners_.erase(name); }
+  [[nodiscard]] bool has(const std::string& name) const { return listeners_.contains(name); }
+  // In the given order; every name is in the set.
+  [[nodiscard]] std::vector<SharedListener> find(const std::vector<std::string>& names) const;
+
+  // What a reload can change on a socket that is in use.
+  void adjust(const std::string& name, const config::ListenerConfig& config);
+  [[nodiscard]] std::map<std::string, control::ListenerStatus> status() const;
+
+ private:
+  Log& log_;
+  std::map<std::string, SharedListener> listeners_;
+};
+
+}  // namespace perch

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// ReloadPlan: everything a reload needs, made before anything is touched: the new configuration,
+// what differs, the workers resolved and the new listeners claimed. Dropped, it gives the claims
+// back and nothing has changed.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <map>
+#include <string>
+
+#include "common/value/error.h"
+#include "supervisor/config/diff.h"
+#include "supervisor/config/load.h"
+#include "supervisor/launch.h"
+#include "supervisor/listener_set.h"
+#include "supervisor/log.h"
+
+namespace perch {
+
+// Where the configuration comes from, now and at each reload.
+struct ConfigSource {
+  std::string file;  // empty: the command line alone
+  config::Overrides overrides;
+};
+
+struct ReloadPlan {
+  config::Config wanted;
+  config::Diff diff;
+  std::map<std::string, Launch> launches;           // of workers added, restarted or adjusted
+  std::map<std::string, SharedListener> listeners;  // added, or at a new path
+
+  // The error is one line that names every problem.
+  static Result<ReloadPlan> prepare(const ConfigSource& source, const config::Config& running,
+                                    const rlimit& inherited_nofile, ListenerSet& listeners,
+                                    Log& log);
+};
+
+// All problems of a configuration on one line.
+std::string join_problems(const std::vector<config::Problem>& problems);
+
+}  // namespace perch

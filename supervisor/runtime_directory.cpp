@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/runtime_directory.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace perch {
+namespace {
+
+// Leaves room for "/notify.PID.COUNT" within sun_path.
+constexpr std::size_t kMaxDirectory = 70;
+
+bool serves(const std::string& directory) {
+  return !directory.empty() && directory.size() <= kMaxDirectory &&
+         ::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+std::string temporary_directory() {
+  const char* configured = std::getenv("TMPDIR");
+  std::string name = std::string(configured != nullptr ? configured : "/tmp") + "/perch-XXXXXX";
+  if (name.size() > kMaxDirectory || ::mkdtemp(name.data()) == nullptr) return {};
+  // Workers of other users pass through; they cannot list it.
+  ::chmod(name.c_str(), 0711);
+  return name;
+}
+
+}  // namespace
+
+RuntimeDirectory::RuntimeDirectory(const std::string& control)
+    : directory_(std::filesystem::path(control).parent_path()) {
+  if (serves(directory_)) return;
+  directory_ = temporary_directory();
+  made_ = !directory_.empty();
+}
+
+RuntimeDirectory::~RuntimeDirectory() {
+  if (made_) ::rmdir(directory_.c_str());
+}
+
+std::string RuntimeDirectory::next_socket_name() {
+  const std::string name = "notify." + std::to_string(::getpid()) + "." + std::to_string(++count_);
+  return directory_.empty() ? "@perch-" + name : directory_ + "/" + name;
+}
+
+}  // namespace perch

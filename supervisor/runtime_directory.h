@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// RuntimeDirectory: where perch puts the notify sockets of its workers: beside the control socket,
+// else in a directory of its own below the temporary one, which goes with this object. Where
+// neither can be written, names are abstract.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace perch {
+
+class RuntimeDirectory {
+ public:
+  // `control` is the control socket's path; empty: none.
+  explicit RuntimeDirectory(const std::string& control);
+  ~RuntimeDirectory();
+  RuntimeDirectory(const RuntimeDirectory&) = delete;
+  RuntimeDirectory& operator=(const RuntimeDirectory&) = delete;
+
+  // A name that no other call has given, short enough for a socket; abstract ones begin with '@'.
+  std::string next_socket_name();
+
+ private:
+  std::string directory_;
+  bool made_ = false;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace perch

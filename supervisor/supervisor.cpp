@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/supervisor.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "common/posix/file.h"
+
+namespace perch {
+namespace {
+
+using lifecycle::Event;
+
+bool is_init() { return ::getpid() == 1; }
+
+// A deadline belongs to a stay in a state: a spawn, another state, or more force begins a new one.
+Instance::NewDeadline deadline_for(const lifecycle::State& from, const lifecycle::Step& step) {
+  const auto* before = std::get_if<lifecycle::Stopping>(&from);
+  const auto* after = std::get_if<lifecycle::Stopping>(&step.next);
+  const bool pressed = before != nullptr && after != nullptr && before->force != after->force;
+  const bool spawns =
+      std::ranges::find(step.actions, lifecycle::Action::Spawn) != step.actions.end();
+  const bool moved = from.index() != step.next.index();
+  return moved || pressed || spawns ? Instance::NewDeadline::Yes : Instance::NewDeadline::No;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Supervisor>> Supervisor::create(Log& log, ConfigSource source,
+                                                       config::Config config,
+                                                       const rlimit& inherited_nofile) {
+  std::unique_ptr<Supervisor> supervisor(
+      new Supervisor(log, std::move(source), std::move(config), inherited_nofile));
+  if (auto prepared = supervisor->prepare(); !prepared) {
+    return std::unexpected(std::move(prepared.error()));
+  }
+  return supervisor;
+}
+
+Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
+                       const rlimit& inherited_nofile)
+    : log_(log),
+      source_(std::move(source)),
+      config_(std::move(config)),
+      inherited_nofile_(inherited_nofile),
+      runtime_(config_.perch.control),
+      listeners_(log),
+      oom_(
+          loop_, process::own_memory_cgroup(), [this](auto kills) { on_oom_in_tree(kills); },
+          [this] {
+            return std::ranges::any_of(instances_,
+                                       [](auto& entry) { return entry.second->death_pending(); });
+          }),
+      claiming_(
+          loop_, log, listeners_, [this] { start_workers(); },
+          [this](const auto& failure) { on_claim_failed(failure); }),
+      settle_(loop_, [this](std::chrono::milliseconds) { settle(); }) {}
+
+Supervisor::~Supervisor() { log_.detach(); }
+
+Result<void> Supervisor::prepare() {
+  auto dev_null = open_file("/dev/null", O_RDWR);
+  if (!dev_null) return std::unexpected(std::move(dev_null.error()));
+  dev_null_ = std::move(*dev_null);
+  if (!is_init() && ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail("become subreaper");
+  auto spawner = process::Spawner::create();
+  if (!spawner) return std::unexpected(std::move(spawner.error()));
+  spawner_.emplace(std::move(*spawner));
+  auto signals = Signals::watch(loop_, [this](int number) { on_signal(number); });
+  if (!signals) return std::unexpected(std::move(signals.error()));
+  signals_.emplace(std::move(*signals));
+  auto reaper = process::Reaper::create(loop_, [this](pid_t pid) { on_orphan(pid); });
+  if (!reaper) return std::unexpected(std::move(reaper.error()));
+  reaper_.emplace(std::move(*reaper));
+  for (const auto& attached : {log_.attach(loop_), out_.attach(loop_), err_.attach(loop_)}) {
+    if (!attached) return std::unexpected(attached.error());
+  }
+  protection_ =
+      process::take_oom_protection(oom_.cgroup(), process::gather_oom_facts(oom_.cgroup()));
+  return {};
+}
+
+int Supervisor::run() {
+  log_.info("perch {} is pid {}; oom protection {}: {}", PERCH_VERSION, ::getpid(),
+            process::name(protection_.tier), protection_.detail);
+  if (auto watched = oom_.watch(); !watched) {
+    log_.info("oom kills inside a worker's tree are not seen as they happen: {}",
+              watched.error().text());
+  }
+  for (const auto& [name, worker] : config_.workers) {
+    std::vector<std::string> warnings;
+    auto launch = resolve_launch(name, worker, inherited_nofile_, warnings);
+    if (!launch) {
+      log_.error("{}", launch.error().text());
+      return own_failure(cli::ExitCode::Usage);
+    }
+    for (const std::string& warning : warnings) log_.warn("{}", warning);
+    add_worker(name, std::move(*launch));
+  }
+  open_control();
+  claiming_.start(config_.listeners);
+  if (phase_ != Phase::Ending || !all_at_rest()) loop_.run();
+  log_.info("perch ends with exit code {}", exit_code_);
+  control_.reset();
+  log_.flush();
+  return exit_code_;
+}
+
+void Supervisor::add_worker(const std::string& name, Launch launch) {
+  const Surroundings around{
+      .owner = *this,
+      .log = log_,
+      .stage = {.loop = loop_,
+                .spawner = *spawner_,
+                .runtime = runtime_,
+                .out = out_,
+                .err = err_,
+                .dev_null = dev_null_.get()},
+      .reaper = *reaper_,
+      .oom = oom_,
+      .listeners = listeners_,
+      .worker_oom_score = protection_.worker_score,
+  };
+  instances_[name] = std::make_unique<Instance>(around, name, std::move(launch));
+}
+
+// An unreachable control socket costs the view of perch, not its work.
+void Supervisor::open_control() {
+  if (config_.perch.control.empty() || control_) return;
+  auto server = control::ControlServer::open(loop_, config_.perch.control, *this);
+  if (server) {
+    control_ = std::move(*server);
+    return;
+  }
+  log_.warn("no control socket: {}", server.error().text());
+}
+
+void Supervisor::start_workers() {
+  phase_ = Phase::Running;
+  apply_to_all(Event::StartRequested);
+}
+
+void Supervisor::on_claim_failed(const ListenerSet::ClaimFailure& failure) {
+  using Kind = ListenerSet::ClaimFailure::Kind;
+  log_.error("{}", failure.text);
+  const bool system = failure.kind == Kind::System;
+  end(Event::StopRequested,
+      own_failure(system ? cli::ExitCode::SystemRefused : cli::ExitCode::PathOwned));
+}
+
+void Supervisor::apply(Instance& instance, Event event) {
+  const lifecycle::State before = instance.state();
+  const lifecycle::Step step = lifecycle::step(before, event, instance.facts());
+  if (lifecycle::name(before) != lifecycle::name(step.next)) {
+    log_.info("worker {}: {} -> {} ({})", instance.name(), lifecycle::name(before),
+              lifecycle::name(step.next), lifecycle::name(event));
+  }
+  instance.enter(step.next, deadline_for(before, step));
+  for (const lifecycle::Action action : step.actions) carry_out(instance, action);
+  if (instance.at_rest()) settle_.arm(std::chrono::nanoseconds::zero());
+}
+
+void Supervisor::carry_out(Instance& instance, lifecycle::Action action) {
+  switch (action) {
+    case lifecycle::Action::Spawn:
+      return instance.spawn();
+    case lifecycle::Action::SendDrain:
+      return instance.send_drain();
+    case lifecycle::Action::SendStopSignal:
+      return instance.send_stop_signal();
+    case lifecycle::Action::KillTree:
+      return instance.kill_tree();
+    case lifecycle::Action::ReportStuck:
+      return log_.error("worker {}: was killed and will not go; no new one starts beside it: {}",
+                        instance.name(), instance.survivors());
+    case lifecycle::Action::ReportRest:
+      return log_.info("worker {}: has ended and is not to be restarted", instance.name());
+    case lifecycle::Action::ReportGiveUp:
+      log_.error("worker {}: given up after {} failures in a row", instance.name(),
+                 instance.config().restart.attempts);
+      if (instance.config().restart.on_give_up == config::OnGiveUp::Exit) {
+        end(Event::StopRequested, own_failure(cli::ExitCode::GaveUp));
+      }
+      return;
+  }
+}
+
+void Supervisor::apply_to_all(Event event) {
+  for (const auto& [name, instance] : instances_) apply(*instance, event);
+}
+
+void Supervisor::end(Event how, std::optional<int> code) {
+  if (code && !exit_code_is_set_) {
+    exit_code_ = *code;
+    exit_code_is_set_ = true;
+  }
+  phase_ = Phase::Ending;
+  claiming_.cancel();
+  apply_to_all(how);
+  settle_.arm(std::chrono::nanoseconds::zero());
+}
+
+bool Supervisor::all_at_rest() const {
+  return std::ranges::all_of(instances_, [](const auto& entry) {
+    const lifecycle::State& state = entry.second->state();
+    return entry.second->at_rest() && (std::holds_alternative<lifecycle::Idle>(state) ||
+                                       std::holds_alternative<lifecycle::Failed>(state));
+  });
+}
+
+void Supervisor::settle() {
+  std::erase_if(retired_, [this](const std::string& name) {
+    if (!instances_.at(name)->at_rest()) return false;
+    instances_.erase(name);
+    return true;
+  });
+  // At the very first start a command that cannot run is a typo, which must not hold clients.
+  for (const auto& [name, instance] : instances_) {
+    if (phase_ == Phase::Running && instance->stillborn_at_first()) {
+      return end(Event::StopRequested, instance->shell_code());
+    }
+  }
+  const bool ended_by_policy =
+      phase_ == Phase::Running && !instances_.empty() &&
+      std::ranges::all_of(instances_, [](const auto& entry) {
+        return std::holds_alternative<lifecycle::Idle>(entry.second->state());
+      });
+  if (ended_by_policy) end(Event::StopRequested, std::nullopt);
+  if (phase_ != Phase::Ending || !all_at_rest()) return;
+  if (!exit_code_is_set_) exit_code_ = code_of_rest();
+  loop_.stop();
+}
+
+// A wrapper that restarts nothing is transparent: it ends as its worker did.
+int Supervisor::code_of_rest() const {
+  int code = 0;
+  for (const auto& [name, instance] : instances_) {
+    const bool never = instance->config().restart.policy == config::RestartWhen::Never;
+    if (never && code == 0) code = instance->shell_code().value_or(0);
+  }
+  return code;
+}
+
+// Beside a transparent wrapper's codes perch's own need one that is not the worker's.
+int Supervisor::own_failure(cli::ExitCode code) const {
+  const bool transparent = std::ranges::any_of(config_.workers, [](const auto& entry) {
+    return entry.second.restart.policy == config::RestartWhen::Never;
+  });
+  return static_cast<int>(transparent ? cli::ExitCode::Own : code);
+}
+
+}  // namespace perch

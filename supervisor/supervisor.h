@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Supervisor: the shell around the decisions of lifecycle/. It owns the loop, the listeners and the
+// workers; it feeds events to the state machine and carries out its actions. Once run() has passed
+// the claims, nothing ends it but a stop request or a rule of the user.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/loop/loop.h"
+#include "common/loop/timer.h"
+#include "supervisor/claiming.h"
+#include "supervisor/cli/exit_code.h"
+#include "supervisor/control/server.h"
+#include "supervisor/instance.h"
+#include "supervisor/listener_set.h"
+#include "supervisor/log.h"
+#include "supervisor/oom_ledger.h"
+#include "supervisor/process/oom_tier.h"
+#include "supervisor/process/reaper.h"
+#include "supervisor/reload_plan.h"
+#include "supervisor/runtime_directory.h"
+#include "supervisor/signals.h"
+
+namespace perch {
+
+class Supervisor final : private Surroundings::Owner, private control::ControlTarget {
+ public:
+  // `inherited_nofile`: RLIMIT_NOFILE before perch raised its own. An Error is the system's refusal
+  // before anything was started.
+  static Result<std::unique_ptr<Supervisor>> create(Log& log, ConfigSource source,
+                                                    config::Config config,
+                                                    const rlimit& inherited_nofile);
+  ~Supervisor() override;
+
+  // Until stopped; perch's exit code.
+  int run();
+
+ private:
+  enum class Phase { Claiming, Running, Ending };
+
+  Supervisor(Log& log, ConfigSource source, config::Config config, const rlimit& inherited_nofile);
+  Result<void> prepare();
+
+  // The only place where a state changes.
+  void apply(Instance& instance, lifecycle::Event event);
+  void carry_out(Instance& instance, lifecycle::Action action);
+  void apply_to_all(lifecycle::Event event);
+
+  void start_workers();
+  void on_claim_failed(const ListenerSet::ClaimFailure& failure);
+  void add_worker(const std::string& name, Launch launch);
+  void open_control();
+  void on_signal(int number);
+  void on_orphan(pid_t pid);
+  void on_oom_in_tree(std::uint64_t kills);
+  void end(lifecycle::Event how, std::optional<int> code);
+  // Drops workers that are gone for good, and ends perch when nothing is left to do.
+  void settle();
+  [[nodiscard]] bool all_at_rest() const;
+  [[nodiscard]] int code_of_rest() const;
+  [[nodiscard]] int own_failure(cli::ExitCode code) const;
+  void commit(ReloadPlan plan);
+
+  void on_event(Instance& instance, lifecycle::Event event) override { apply(instance, event); }
+  process::Orphans orphans() const override;
+  control::Status status() override;
+  std::vector<std::string> not_ready() override;
+  Result<void> reload() override;
+
+  Log& log_;
+  ConfigSource source_;
+  config::Config config_;
+  rlimit inherited_nofile_;
+  Loop loop_;  // before all that lives on it
+  NonBlockingWriter out_{1};
+  NonBlockingWriter err_{2};
+  UniqueFd dev_null_;
+  RuntimeDirectory runtime_;
+  ListenerSet listeners_;
+  process::OomPlan protection_;
+  OomLedger oom_;
+  Claiming claiming_;
+  Timer settle_;
+  std::optional<process::Spawner> spawner_;
+  std::optional<process::Reaper> reaper_;
+  std::optional<Signals> signals_;
+  std::map<std::string, std::unique_ptr<Instance>> instances_;
+  std::set<std::string> retired_;  // taken out of the configuration, still stopping
+  std::unique_ptr<control::ControlServer> control_;
+  Phase phase_ = Phase::Claiming;
+  int exit_code_ = 0;
+  bool exit_code_is_set_ = false;
+  control::ReloadStatus reloads_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace perch

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// What others ask of a running Supervisor: signals, the kernel's news, status and reload.
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+
+#include "supervisor/supervisor.h"
+
+namespace perch {
+
+using lifecycle::Event;
+
+// A second request to stop is a request to stop at once.
+void Supervisor::on_signal(int number) {
+  switch (number) {
+    case SIGTERM:
+    case SIGINT:
+      if (phase_ != Phase::Ending) {
+        log_.info("stopping on SIG{}", ::sigabbrev_np(number));
+        return end(Event::StopRequested, std::nullopt);
+      }
+      [[fallthrough]];
+    case SIGQUIT:
+      log_.info("stopping at once on SIG{}", ::sigabbrev_np(number));
+      return end(Event::KillRequested, std::nullopt);
+    case SIGHUP:
+      return static_cast<void>(reload());
+    default:
+      break;
+  }
+  for (const auto& [name, instance] : instances_) {
+    const std::vector<int>& forwarded = instance->config().forward_signals;
+    if (std::ranges::find(forwarded, number) != forwarded.end()) instance->forward(number);
+  }
+}
+
+void Supervisor::on_orphan(pid_t pid) {
+  log_.debug("reaped orphan {}", pid);
+  for (const auto& [name, instance] : instances_) instance->on_orphan_reaped();
+}
+
+// The counter is the container's: with several workers nobody can say whose process it was.
+void Supervisor::on_oom_in_tree(std::uint64_t kills) {
+  if (instances_.size() != 1) {
+    return log_.warn("{} process(es) were OOM-killed, none of them a worker's main process", kills);
+  }
+  Instance& instance = *instances_.begin()->second;
+  instance.on_oom_in_tree(kills);
+  log_.warn("worker {}: oom-in-tree: {} process(es) below it were OOM-killed; it goes on",
+            instance.name(), kills);
+}
+
+process::Orphans Supervisor::orphans() const {
+  return instances_.size() == 1 ? process::Orphans::OfOneWorker : process::Orphans::OfSeveral;
+}
+
+control::Status Supervisor::status() {
+  control::Status status;
+  status.perch.version = PERCH_VERSION;
+  status.perch.pid = ::getpid();
+  status.perch.uptime = std::chrono::steady_clock::now() - started_;
+  status.perch.config = source_.file;
+  status.perch.reloads = reloads_;
+  status.perch.oom_protection = {std::string(process::name(protection_.tier)), protection_.detail};
+  status.perch.log_dropped = log_.dropped();
+  status.listeners = listeners_.status();
+  for (const auto& [name, instance] : instances_) status.workers[name] = instance->status();
+  return status;
+}
+
+std::vector<std::string> Supervisor::not_ready() {
+  std::vector<std::string> names;
+  for (const auto& [name, instance] : instances_) {
+    const bool ready = std::holds_alternative<lifecycle::Ready>(instance->state());
+    if (instance->config().required && !ready) names.push_back(name);
+  }
+  return names;
+}
+
+Result<void> Supervisor::reload() {
+  if (phase_ != Phase::Running) return refuse("reload: perch is not running its workers now");
+  auto plan = ReloadPlan::prepare(source_, config_, inherited_nofile_, listeners_, log_);
+  if (!plan) {
+    ++reloads_.failed;
+    reloads_.last_error = plan.error().text();
+    log_.error("reload: nothing was changed: {}", *reloads_.last_error);
+    return std::unexpected(std::move(plan.error()));
+  }
+  ++reloads_.ok;
+  commit(std::move(*plan));
+  log_.info("reload: done");
+  return {};
+}
+
+// From here on nothing can fail: what could was done in the plan.
+void Supervisor::commit(ReloadPlan plan) {
+  const config::Diff& diff = plan.diff;
+  if (plan.wanted.perch.control != config_.perch.control) {
+    log_.warn("reload: perch.control takes effect when perch itself is restarted");
+  }
+  config_ = std::move(plan.wanted);
+  log_.configure(config_.perch.log_level, config_.perch.log_format);
+  for (const std::string& name : diff.listeners_changed) {
+    if (!plan.listeners.contains(name)) listeners_.adjust(name, config_.listeners.at(name));
+  }
+  for (auto& [name, listener] : plan.listeners) listeners_.put(name, std::move(listener));
+  for (const std::string& name : diff.workers_removed) {
+    retired_.insert(name);
+    apply(*instances_.at(name), Event::StopRequested);
+  }
+  for (const std::string& name : diff.workers_adjusted) {
+    instances_.at(name)->set_launch(std::move(plan.launches.at(name)));
+  }
+  for (const std::string& name : diff.workers_restarted) {
+    instances_.at(name)->set_launch(std::move(plan.launches.at(name)));
+    apply(*instances_.at(name), Event::RestartRequested);
+  }
+  for (const std::string& name : diff.workers_added) {
+    // A worker of that name may still be on its way out: it comes back with the new command.
+    const bool returns = retired_.erase(name) != 0;
+    Launch launch = std::move(plan.launches.at(name));
+    if (returns) instances_.at(name)->set_launch(std::move(launch));
+    if (!returns) add_worker(name, std::move(launch));
+    apply(*instances_.at(name), Event::StartRequested);
+  }
+  for (const std::string& name : diff.listeners_removed) listeners_.remove(name);
+}
+
+}  // namespace perch
