@@ -4,6 +4,8 @@
 // workers get copies of the descriptor. The path is never bound again while it lives.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,43 +14,43 @@
 #include "common/value/unique_fd.h"
 #include "supervisor/config/schema.h"
 #include "supervisor/listener/path_lock.h"
+#include "supervisor/listener/pinned_file.h"
+#include "supervisor/listener/socket_directory.h"
+#include "supervisor/listener/unix_diag.h"
 
 namespace perch::listener {
 
 enum class ClaimedAs { Bound, ReplacedStale };
 
-struct QueueDepth {
-  std::uint32_t queued = 0;   // connections that wait for accept()
-  std::uint32_t backlog = 0;  // as the kernel took it
-};
-
 class Listener {
  public:
   struct Parts {
-    UniqueFd socket;                     // SOCK_STREAM, listening, close-on-exec
-    UniqueFd directory;                  // O_PATH; none for abstract names
-    std::optional<PathLock> lock;        // none for abstract names
-    std::string path;
-    std::string basename;
-    std::uint64_t device = 0;            // of the socket file
-    std::uint64_t inode = 0;             // of the socket file; 0 for abstract names
+    UniqueFd socket;                           // SOCK_STREAM, listening, close-on-exec
+    std::optional<PinnedFile> file;            // the socket file; none for abstract names
+    std::optional<SocketDirectory> directory;  // none for abstract names
+    std::optional<PathLock> lock;              // none for abstract names
+    std::string path;                          // as configured
     ClaimedAs claimed = ClaimedAs::Bound;
-    bool healable = false;               // there is a spare link
+    bool healable = false;  // there is a spare link
     config::OnExit on_exit = config::OnExit::Keep;
   };
-  explicit Listener(Parts parts);
-  // on_exit = unlink: removes path while the lock is held and the inode is still ours. The spare
-  // goes too. Keep: leaves both.
+  explicit Listener(Parts parts) noexcept : parts_(std::move(parts)) {}
+  // on_exit = unlink: removes the path and the spare link, each only if it still is our inode; the
+  // lock is held until after. Keep: leaves both, for the next claim to replace without a gap.
   ~Listener();
   Listener(Listener&&) noexcept = default;
   Listener& operator=(Listener&&) = delete;
 
   [[nodiscard]] int fd() const noexcept { return parts_.socket.get(); }
   [[nodiscard]] const Parts& parts() const noexcept { return parts_; }
-  // From sock_diag(7) (UNIX_DIAG_RQLEN); nothing where the kernel or a sandbox has none.
+  // 0 for abstract names.
+  [[nodiscard]] std::uint64_t inode() const noexcept {
+    return parts_.file ? parts_.file->id.inode : 0;
+  }
+  // Nothing where the kernel or a sandbox has no sock_diag(7).
   [[nodiscard]] std::optional<QueueDepth> queue_depth() const;
 
-  // Live changes of a reload.
+  // Live changes of a reload. The mode is that of our inode, whatever the path leads to by now.
   Result<void> set_mode(mode_t mode);
   Result<void> set_backlog(int backlog);
   void set_on_exit(config::OnExit on_exit) noexcept { parts_.on_exit = on_exit; }

@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// PathLock: `.<name>.lock` beside a claimed path, held by flock(2) for as long as this object lives.
-// It says that a perch owns the path even while nothing listens on it. The file is never unlinked:
-// an unlinked lock file could be locked by two. The pid in it is information only.
+// PathLock: `.<name>.lock` beside a claimed path, held by flock(2) for as long as this object
+// lives. It says that a perch owns the path even while nothing listens on it. The file is never
+// unlinked: an unlinked lock file could be locked by two. The pid in it is information only, since
+// its reader may live in another pid namespace.
 #pragma once
 
-#include <expected>
-#include <string>
+#include <sys/types.h>
 
-#include "common/value/error.h"
 #include "common/value/unique_fd.h"
+#include "supervisor/listener/obstacle.h"
+#include "supervisor/listener/socket_directory.h"
 
 namespace perch::listener {
 
 class PathLock {
  public:
-  struct HeldBy {
-    std::string who;  // "pid 123 (perch)" as far as known
-  };
-  using Outcome = std::expected<PathLock, HeldBy>;
+  // One attempt, never waiting. Owned: another perch holds it. Refused: the file is another user's,
+  // or not a file that can be locked.
+  static Attempt<PathLock> try_lock(const SocketDirectory& directory);
 
-  // One attempt, never waiting. `directory` is an O_PATH descriptor of the path's directory, `path`
-  // is for messages.
-  static Result<Outcome> try_lock(int directory, const std::string& basename,
-                                  const std::string& path);
+  // Of the lock file: tells the temporary names of this lock's holders from those of others.
+  [[nodiscard]] ino_t inode() const noexcept { return inode_; }
 
  private:
-  explicit PathLock(UniqueFd file) noexcept : file_(std::move(file)) {}
+  PathLock(UniqueFd file, ino_t inode) noexcept : file_(std::move(file)), inode_(inode) {}
   UniqueFd file_;
+  ino_t inode_;
 };
 
 }  // namespace perch::listener

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/listener/claim.h"
+
+#include <utility>
+
+#include "common/posix/unix_socket.h"
+#include "supervisor/listener/backlog.h"
+#include "supervisor/listener/owner_probe.h"
+#include "supervisor/listener/path_lock.h"
+#include "supervisor/listener/socket_directory.h"
+#include "supervisor/listener/take_path.h"
+
+namespace perch::listener {
+namespace {
+
+// How often the path may change between the look at it and the taking of it.
+constexpr int kRetries = 5;
+
+// The stale socket at the path, or nothing if the path is free; all else is an obstacle.
+Attempt<std::optional<PinnedFile>> look(const SocketDirectory& directory) {
+  auto found = directory.pin(directory.basename());
+  if (!found) return failed(std::move(found.error()));
+  if (!*found) return std::nullopt;
+  const PinnedFile& file = **found;
+  if (!file.is_socket()) {
+    return refused(directory.path() + " is " + file.type_name() +
+                   ", which perch neither follows nor removes: move it away, or use another path");
+  }
+  const Probe probe = probe_owner(file);
+  switch (probe.liveness) {
+    case Liveness::Stale:
+      return std::move(*found);
+    case Liveness::Live:
+      return owned(describe_owner(directory.path()));
+    case Liveness::Unknown:
+      break;
+  }
+  return owned("a socket that may be live (" + Error::from_errno(probe.error, "probe").text() +
+               ")");
+}
+
+Attempt<TakenPath> take(const ClaimSite& site) {
+  for (int attempt = 0; attempt <= kRetries; ++attempt) {
+    auto stale = look(site.directory);
+    if (!stale) return std::unexpected(std::move(stale.error()));
+    auto path = *stale ? replace_stale_socket(site, **stale) : bind_free_path(site);
+    if (!path) return std::unexpected(std::move(path.error()));
+    if (*path) return std::move(**path);
+  }
+  return owned("somebody who keeps binding it anew");
+}
+
+void warn_of_limits(const ClaimRequest& request, const std::string& spare_problem,
+                    Warnings& warnings) {
+  if (auto capped = backlog_warning(request.path, request.backlog)) {
+    warnings.push_back(std::move(*capped));
+  }
+  if (!spare_problem.empty()) {
+    warnings.push_back(request.path + ": no spare link (" + spare_problem +
+                       "): once removed, the path cannot be healed");
+  }
+}
+
+Attempt<Listener> claim_path(const ClaimRequest& request, Warnings& warnings) {
+  auto directory = SocketDirectory::open(request.path);
+  if (!directory) return std::unexpected(std::move(directory.error()));
+  auto lock = PathLock::try_lock(*directory);
+  if (!lock) return std::unexpected(std::move(lock.error()));
+  const ClaimSite site{*directory, lock->inode(), request, warnings};
+  remove_left_over_names(site);
+  auto path = take(site);
+  if (!path) return std::unexpected(std::move(path.error()));
+  warn_of_limits(request, path->spare_problem, warnings);
+  return Listener({.socket = std::move(path->socket),
+                   .file = std::move(path->file),
+                   .directory = std::move(*directory),
+                   .lock = std::move(*lock),
+                   .path = request.path,
+                   .claimed = path->claimed,
+                   .healable = path->spare_problem.empty(),
+                   .on_exit = request.on_exit});
+}
+
+// No file, hence no lock, no stale state, no rights, nothing to heal. One name space for all of the
+// network namespace.
+Attempt<Listener> claim_abstract(const ClaimRequest& request, Warnings& warnings) {
+  const auto address = unix_address(request.path);
+  if (!address) return failed(address.error());
+  auto socket = unix_socket(SOCK_STREAM, Blocking::No);
+  if (!socket) return failed(std::move(socket.error()));
+  if (::bind(socket->get(), address->get(), address->size) != 0) {
+    if (errno == EADDRINUSE) return owned(describe_owner(request.path));
+    return failed(Error::from_errno(errno, "bind"));
+  }
+  if (auto listening = listen_on(socket->get(), request.backlog); !listening) {
+    return failed(std::move(listening.error()));
+  }
+  warn_of_limits(request, {}, warnings);
+  if (request.mode || request.uid || request.gid) {
+    warnings.push_back(request.path +
+                       ": an abstract name has no mode and no owner; anybody in the" +
+                       " network namespace can connect");
+  }
+  return Listener({.socket = std::move(*socket),
+                   .file = std::nullopt,
+                   .directory = std::nullopt,
+                   .lock = std::nullopt,
+                   .path = request.path,
+                   .claimed = ClaimedAs::Bound,
+                   .healable = false,
+                   .on_exit = request.on_exit});
+}
+
+bool is_abstract(const std::string& path) { return path.starts_with('@'); }
+
+}  // namespace
+
+Result<ClaimOutcome> claim(const ClaimRequest& request, Warnings& warnings) {
+  auto attempt =
+      is_abstract(request.path) ? claim_abstract(request, warnings) : claim_path(request, warnings);
+  if (attempt) return ClaimOutcome(std::move(*attempt));
+  Obstacle& obstacle = attempt.error();
+  if (auto* owner = std::get_if<Owned>(&obstacle)) return ClaimOutcome(std::move(*owner));
+  if (auto* refusal = std::get_if<Refused>(&obstacle)) return ClaimOutcome(std::move(*refusal));
+  return fail_within("claim " + request.path, std::move(std::get<Error>(obstacle)));
+}
+
+}  // namespace perch::listener

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/listener/listener.h"
+
+#include <sys/stat.h>
+
+#include "supervisor/listener/backlog.h"
+
+namespace perch::listener {
+
+Listener::~Listener() {
+  const bool moved_from = !parts_.socket;
+  if (moved_from || !parts_.file || parts_.on_exit == config::OnExit::Keep) return;
+  const SocketDirectory& directory = *parts_.directory;
+  directory.remove_if(directory.basename(), parts_.file->id);
+  directory.remove_if(directory.spare_name(), parts_.file->id);
+}
+
+std::optional<QueueDepth> Listener::queue_depth() const { return query_queue_depth(fd()); }
+
+Result<void> Listener::set_mode(mode_t mode) {
+  if (!parts_.file) return refuse(parts_.path + ": an abstract name has no mode");
+  if (::chmod(parts_.file->proc_path().c_str(), mode) != 0) return fail("chmod " + parts_.path);
+  return {};
+}
+
+Result<void> Listener::set_backlog(int backlog) {
+  if (auto listening = listen_on(fd(), backlog); !listening) {
+    return fail_within(parts_.path, std::move(listening.error()));
+  }
+  return {};
+}
+
+}  // namespace perch::listener
