@@ -48,11 +48,9 @@ HttpReply refusal(unsigned status, std::string_view why) {
 std::string to_bytes(const HttpReply& reply, const HttpRequest& request) {
   const auto message = to_message(reply, request);
   http::serializer<false, http::string_body> serializer(message);
-  serializer.split(true);  // the header alone first: for HEAD it is all there is
-  const bool with_body = request.method != "HEAD";
   std::string bytes;
   BeastError error;
-  while (!error && !(with_body ? serializer.is_done() : serializer.is_header_done())) {
+  while (!error && !serializer.is_done()) {
     serializer.next(error, [&](BeastError&, const auto& buffers) {
       for (const auto buffer : boost::beast::buffers_range_ref(buffers)) {
         bytes.append(static_cast<const char*>(buffer.data()), buffer.size());
@@ -60,6 +58,7 @@ std::string to_bytes(const HttpReply& reply, const HttpRequest& request) {
       serializer.consume(boost::beast::buffer_bytes(buffers));
     });
   }
+  if (request.method == "HEAD") bytes.resize(bytes.size() - reply.body.size());
   return bytes;
 }
 

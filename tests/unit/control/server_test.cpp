@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/control/server.h"
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <future>
+#include <vector>
+
+#include "supervisor/control/client.h"
+#include "tests/support/requirement.h"
+#include "tests/unit/control/fixture.h"
+
+namespace perch::control {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::string_view kKeptLivez = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+
+std::size_t count(std::string_view text, std::string_view part) {
+  std::size_t found = 0;
+  for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
+bool begins(const std::string& reply, int status) {
+  return reply.starts_with("HTTP/1.1 " + std::to_string(status) + " ");
+}
+
+// Sets a limit on open files in a child of ours, which then plays the whole scene.
+template <class Scene>
+int status_of_child(Scene scene) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(60);
+    ::_exit(scene());
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return status;
+}
+
+}  // namespace
+
+TEST_CASE("the socket is for perch's own user alone, and goes with the server") {
+  Served served;
+  struct stat about{};
+  REQUIRE(::lstat(served.path.c_str(), &about) == 0);
+  CHECK(S_ISSOCK(about.st_mode));
+  CHECK((about.st_mode & 0777) == 0600);
+  served.server.reset();
+  CHECK(::lstat(served.path.c_str(), &about) != 0);
+}
+
+TEST_CASE("every route answers") {
+  Served served;
+  served.target.current.perch.version = "9.9";
+  CHECK(begins(served.ask("GET", "/v1/status"), 200));
+  CHECK(served.ask("GET", "/v1/status").find("\"version\":\"9.9\"") != std::string::npos);
+  CHECK(served.ask("GET", "/v1/status").find("application/json") != std::string::npos);
+  CHECK(begins(served.ask("GET", "/livez"), 200));
+  CHECK(served.ask("GET", "/livez").ends_with("\r\n\r\nok\n"));
+  CHECK(begins(served.ask("GET", "/readyz?verbose"), 200));
+  CHECK(begins(served.ask("POST", "/v1/reload"), 200));
+  CHECK(served.target.reloads == 1);
+}
+
+TEST_CASE("not ready names the workers waited for, and is alive none the less") {
+  Served served;
+  served.target.waiting_for = {"app", "db"};
+  const auto reply = served.ask("GET", "/readyz");
+  CHECK(begins(reply, 503));
+  CHECK(reply.find(R"({"error":"not ready: app db","not_ready":["app","db"]})") !=
+        std::string::npos);
+  CHECK(begins(served.ask("GET", "/livez"), 200));
+}
+
+TEST_CASE("a refused reload says why") {
+  Served served;
+  served.target.broken = "perch.toml:3: \"x\" is no key";
+  const auto reply = served.ask("POST", "/v1/reload");
+  CHECK(begins(reply, 422));
+  CHECK(reply.find(R"({"error":"perch.toml:3: \"x\" is no key"})") != std::string::npos);
+}
+
+TEST_CASE("what is not there, or not for this method, is said so") {
+  Served served;
+  CHECK(begins(served.ask("GET", "/"), 404));
+  CHECK(begins(served.ask("GET", "/v1/status/x"), 404));
+  const auto reload = served.ask("GET", "/v1/reload");
+  CHECK(begins(reload, 405));
+  CHECK(reload.find("Allow: POST\r\n") != std::string::npos);
+  const auto status = served.ask("DELETE", "/v1/status");
+  CHECK(begins(status, 405));
+  CHECK(status.find("Allow: GET, HEAD\r\n") != std::string::npos);
+  CHECK(served.target.reloads == 0);
+}
+
+TEST_CASE("HEAD has the header of GET and no body") {
+  Served served;
+  const auto reply = served.ask("HEAD", "/livez");
+  CHECK(begins(reply, 200));
+  CHECK(reply.find("Content-Length: 3\r\n") != std::string::npos);
+  CHECK(reply.ends_with("\r\n\r\n"));
+}
+
+TEST_CASE("what is no HTTP is refused") {
+  Served served;
+  CHECK(begins(served.ask("hello\r\n\r\n"), 400));
+  CHECK(begins(served.ask(std::string("\0\xff\r\n\r\n", 6)), 400));
+  CHECK(begins(served.ask("GET / HTTP/2.0\r\n\r\n"), 400));
+  CHECK(begins(served.ask("GET /livez HTTP/1.1\r\nContent-Length: x\r\n\r\n"), 400));
+}
+
+TEST_CASE("requests are answered in order, pipelined or byte by byte") {
+  Served served;
+  RawClient pipelined(served.path);
+  std::string many;
+  for (int i = 0; i < 50; ++i) many += kKeptLivez;
+  REQUIRE(pipelined.send(many) == many.size());
+  CHECK(served.turn_until([&] { return count(pipelined.received(), "200 OK") == 50; }));
+
+  RawClient slow(served.path);
+  const std::string two = "POST /v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}" +
+                          std::string(kKeptLivez);
+  for (const char byte : two) {
+    REQUIRE(slow.send({&byte, 1}) == 1);
+    served.loop.run_pending();
+  }
+  CHECK(served.turn_until([&] { return count(slow.received(), "200 OK") == 2; }));
+  CHECK(served.target.reloads == 1);
+  CHECK_FALSE(slow.closed());
+}
+
+TEST_CASE("a chunked body is read to its end") {
+  Served served;
+  CHECK(begins(served.ask("POST /v1/reload HTTP/1.1\r\nConnection: close\r\n"
+                          "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+               200));
+}
+
+TEST_CASE("half a request is answered 408 after the limit, an idle connection just closed") {
+  Served served({.connections = 4, .time = milliseconds{30}});
+  CHECK(begins(served.ask("GET /livez HT"), 408));
+  CHECK(begins(served.ask("POST /v1/reload HTTP/1.1\r\nContent-Length: 10\r\n\r\n{}"), 408));
+  CHECK(served.ask("").empty());
+  CHECK(served.target.reloads == 0);
+}
+
+TEST_CASE("a client that does not read its answers is given up") {
+  Served served({.connections = 4, .time = milliseconds{30}});
+  served.target.current.perch.config = std::string(8U << 20U, 'x');
+  RawClient client(served.path);
+  client.send("GET /v1/status HTTP/1.1\r\n\r\n");
+  // Every place is free again: four others are served.
+  for (int i = 0; i < 4; ++i) CHECK(begins(served.ask("GET", "/livez"), 200));
+  std::vector<std::unique_ptr<RawClient>> others;
+  CHECK(served.turn_until([&] {
+    others.clear();
+    for (int i = 0; i < 4; ++i) others.push_back(std::make_unique<RawClient>(served.path));
+    return begins(served.ask("GET", "/livez"), 503);
+  }));
+}
+
+TEST_CASE("a request of ten megabytes is refused, and the refusal can be read") {
+  Served served;
+  std::string request = "POST /v1/reload HTTP/1.1\r\nContent-Length: 10485760\r\n\r\n";
+  request.append(10U << 20U, 'x');
+  RawClient client(served.path);
+  std::string_view rest = request;
+  CHECK(served.turn_until([&] {
+    rest.remove_prefix(client.send(rest));
+    return rest.empty() && client.closed();
+  }));
+  CHECK(begins(client.received(), 413));
+  CHECK(served.target.reloads == 0);
+}
+
+TEST_CASE("an endless header is refused") {
+  Served served;
+  CHECK(begins(served.ask("GET /livez HTTP/1.1\r\nX: " + std::string(100'000, 'x')), 431));
+  CHECK(begins(served.ask("GET /" + std::string(100'000, 'x')), 431));
+}
+
+TEST_CASE("of two hundred connections some are served and the rest told why not") {
+  Served served;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 200; ++i) {
+    clients.push_back(std::make_unique<RawClient>(served.path));
+    served.loop.run_pending();
+  }
+  std::size_t served_count = 0;
+  std::size_t refused_count = 0;
+  CHECK(served.turn_until([&] {
+    served_count = refused_count = 0;
+    for (const auto& client : clients) {
+      if (client->received().empty()) client->send(kKeptLivez);
+      served_count += client->received_text(" 200 ") ? 1U : 0U;
+      refused_count += client->received_text("too many connections") ? 1U : 0U;
+    }
+    return served_count + refused_count == clients.size();
+  }));
+  CHECK(served_count == 64);
+  clients.clear();
+  CHECK(served.turn_until([&] { return begins(served.ask("GET", "/livez"), 200); }));
+}
+
+TEST_CASE("without free descriptors the server pauses and serves again later") {
+  const int status = status_of_child([] {
+    Served served;
+    RawClient client(served.path);
+    client.send(kKeptLivez);
+    rlimit all{};
+    ::getrlimit(RLIMIT_NOFILE, &all);
+    const rlimit none{.rlim_cur = 3, .rlim_max = all.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    served.loop.run_once();  // accept fails
+    served.loop.run_once();  // waits for the pause to end instead of spinning, then fails again
+    if (!client.received().empty() || client.closed()) return 1;
+    ::setrlimit(RLIMIT_NOFILE, &all);
+    return served.turn_until([&] { return client.received_text("200 OK"); }) ? 0 : 2;
+  });
+  CHECK(status == 0);
+}
+
+TEST_CASE("another user is refused even where the socket's mode lets him in") {
+  if (!test::have(test::is_root(), "needs root: setresuid")) return;
+  Served served;
+  REQUIRE(::chmod(served.path.c_str(), 0666) == 0);
+  REQUIRE(::chmod(served.directory.path().c_str(), 0755) == 0);
+  auto stranger = std::async(std::launch::async, [&] {
+    return status_of_child([&] {
+      if (::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0) return 2;
+      const auto reply = request(served.path, "POST", "/v1/reload", milliseconds{30'000});
+      return reply && reply->status == 403 ? 0 : 1;
+    });
+  });
+  CHECK(served.turn_until(
+      [&] { return stranger.wait_for(milliseconds{0}) == std::future_status::ready; }));
+  CHECK(stranger.get() == 0);
+  CHECK(served.target.reloads == 0);
+}
+
+TEST_CASE("the path of a dead perch is taken over") {
+  Served served;
+  struct stat before{};
+  // What a killed perch leaves: a socket file that nobody listens on.
+  const auto stale = served.directory.path("stale.sock");
+  {
+    auto socket = unix_socket(SOCK_STREAM, Blocking::No);
+    const auto address = unix_address(stale);
+    REQUIRE(::bind(socket->get(), address->get(), address->size) == 0);
+  }
+  REQUIRE(::lstat(stale.c_str(), &before) == 0);
+  auto second = ControlServer::open(served.loop, stale, served.target);
+  REQUIRE(second);
+  RawClient client(stale);
+  client.send(kKeptLivez);
+  CHECK(served.turn_until([&] { return client.received_text("200 OK"); }));
+}
+
+TEST_CASE("the path of a live owner is never taken") {
+  Served served;
+  const auto second = ControlServer::open(served.loop, served.path, served.target);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().text().find(served.path) != std::string::npos);
+  CHECK(begins(served.ask("GET", "/livez"), 200));
+
+  const auto file = served.directory.path("file");
+  test::write_text(file, "precious");
+  CHECK_FALSE(ControlServer::open(served.loop, file, served.target));
+  CHECK(::access(file.c_str(), F_OK) == 0);
+}
+
+TEST_CASE("the socket's directory is made, its parents are not") {
+  Served served;
+  const auto inside = served.directory.path("perch") + "/control.sock";
+  CHECK(ControlServer::open(served.loop, inside, served.target));
+  const auto deep = served.directory.path("a") + "/b/control.sock";
+  CHECK_FALSE(ControlServer::open(served.loop, deep, served.target));
+}
+
+TEST_CASE("a server that goes takes its open connections along") {
+  Served served;
+  RawClient idle(served.path);
+  RawClient half(served.path);
+  half.send("GET /liv");
+  served.loop.run_pending();
+  served.server.reset();
+  CHECK(served.turn_until([&] { return idle.closed() && half.closed(); }));
+}
+
+}  // namespace perch::control
