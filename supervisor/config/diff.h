@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a reload has to do, by name. Pure.
+// What a reload has to do, by name. Pure. Each name is in one list at most.
 #pragma once
 
 #include <string>
@@ -12,13 +12,16 @@ namespace perch::config {
 struct Diff {
   std::vector<std::string> listeners_added;
   std::vector<std::string> listeners_removed;
-  std::vector<std::string> listeners_changed;  // path, mode, owner or backlog: claimed anew or re-moded
+  // Another path: claimed anew, its workers are restarted. Anything else: taken over live.
+  std::vector<std::string> listeners_changed;
   std::vector<std::string> workers_added;
   std::vector<std::string> workers_removed;
-  std::vector<std::string> workers_restarted;  // what the process itself sees has changed
-  std::vector<std::string> workers_adjusted;   // policies only: taken over live
+  // What the process itself sees has changed, or the path of one of its listeners.
+  std::vector<std::string> workers_restarted;
+  std::vector<std::string> workers_adjusted;  // policies only: taken over live
   bool perch_changed = false;
-  [[nodiscard]] bool empty() const;
+  bool operator==(const Diff&) const = default;
+  [[nodiscard]] bool empty() const { return *this == Diff{}; }
 };
 
 Diff diff(const Config& running, const Config& wanted);

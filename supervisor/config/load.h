@@ -22,7 +22,7 @@ struct Problem {
 
 // What `perch run` and `perch check` were given beside the file. Applied over the file's values.
 struct Overrides {
-  std::vector<std::string> listen;  // "[NAME=]PATH"
+  std::vector<std::string> listen;   // "[NAME=]PATH"
   std::vector<std::string> command;  // the only worker's command
   std::optional<std::string> handover;
   std::optional<std::string> policy;

@@ -25,11 +25,11 @@ enum class LogFormat { Auto, Json, Text };
 enum class LogLevel { Debug, Info, Warning, Error };
 
 struct ListenerConfig {
-  std::string path;                    // absolute, or "@name" for an abstract socket
-  std::optional<mode_t> mode;          // unset: 0777 less perch's umask; the worker may chmod it
-  std::string user;                    // owner of the socket; name or number; empty: perch's
+  std::string path;            // absolute, or "@name" for an abstract socket
+  std::optional<mode_t> mode;  // unset: 0777 less perch's umask; the worker may chmod it
+  std::string user;            // owner of the socket; name or number; empty: perch's
   std::string group;
-  int backlog = 4096;                  // before the cap by net.core.somaxconn
+  int backlog = 4096;                   // before the cap by net.core.somaxconn
   milliseconds wait_for_owner{30'000};  // how long a live owner is waited for
   OnExit on_exit = OnExit::Keep;
   bool operator==(const ListenerConfig&) const = default;
@@ -43,19 +43,19 @@ struct ReadinessConfig {
 
 struct RestartConfig {
   RestartWhen policy = RestartWhen::Always;
-  unsigned burst = 3;          // consecutive failures that restart at once
-  milliseconds delay{100};     // then this, growing by `factor` up to `max_delay`
+  unsigned burst = 3;       // consecutive failures that restart at once
+  milliseconds delay{100};  // then this, growing by `factor` up to `max_delay`
   double factor = 2.0;
   milliseconds max_delay{5'000};
-  double jitter = 0.2;         // each delay is varied by up to this share, 0 to 1
+  double jitter = 0.2;                // each delay is varied by up to this share, 0 to 1
   milliseconds stable_after{30'000};  // readiness that makes the past forgotten
-  unsigned attempts = 0;       // consecutive failures until perch gives up; 0: never
+  unsigned attempts = 0;              // consecutive failures until perch gives up; 0: never
   OnGiveUp on_give_up = OnGiveUp::Hold;
   bool operator==(const RestartConfig&) const = default;
 };
 
 struct Rlimit {
-  int resource = 0;  // RLIMIT_*
+  int resource = 0;        // RLIMIT_*
   std::uint64_t soft = 0;  // RLIM_INFINITY: unlimited
   std::uint64_t hard = 0;
   bool operator==(const Rlimit&) const = default;
@@ -83,7 +83,7 @@ struct WorkerConfig {
 };
 
 struct PerchConfig {
-  std::string control;  // path of the control socket; empty: none
+  std::string control;             // path of the control socket; empty: none
   bool control_is_default = true;  // not named by the user: an unwritable place is no warning
   LogLevel log_level = LogLevel::Info;
   LogFormat log_format = LogFormat::Auto;

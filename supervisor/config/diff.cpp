@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/config/diff.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <tuple>
+#include <utility>
+
+namespace perch::config {
+namespace {
+
+// What the worker's process is made of, and what perch alone goes by. Every field is named here, so
+// a new one does not compile until it is sorted.
+auto process_and_policy(const WorkerConfig& worker) {
+  const auto& [command, listeners, handover, required, stop_signal, stop_timeout, forward_signals,
+               capture, user, group, directory, umask, environment, capabilities, rlimits,
+               readiness, restart] = worker;
+  return std::pair(
+      std::tie(command, listeners, handover, capture, user, group, directory, umask, environment,
+               capabilities, rlimits),
+      std::tie(required, stop_signal, stop_timeout, forward_signals, readiness, restart));
+}
+
+template <class Section>
+std::vector<std::string> only_in(const std::map<std::string, Section>& sections,
+                                 const std::map<std::string, Section>& others) {
+  std::vector<std::string> names;
+  for (const auto& [name, section] : sections) {
+    if (!others.contains(name)) names.push_back(name);
+  }
+  return names;
+}
+
+// In both, and not the same.
+template <class Section, class Differs>
+std::vector<std::string> changed(const std::map<std::string, Section>& running,
+                                 const std::map<std::string, Section>& wanted, Differs differs) {
+  std::vector<std::string> names;
+  for (const auto& [name, before] : running) {
+    const auto after = wanted.find(name);
+    if (after != wanted.end() && differs(before, after->second)) names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<std::string> moved_listeners(const Config& running, const Config& wanted) {
+  return changed(running.listeners, wanted.listeners,
+                 [](const auto& before, const auto& after) { return before.path != after.path; });
+}
+
+bool takes_one_of(const WorkerConfig& worker, const std::vector<std::string>& listeners) {
+  return std::ranges::find_first_of(worker.listeners, listeners) != worker.listeners.end();
+}
+
+void compare_workers(const Config& running, const Config& wanted, Diff& diff) {
+  const std::vector<std::string> moved = moved_listeners(running, wanted);
+  diff.workers_restarted = changed(running.workers, wanted.workers, [&](auto& before, auto& after) {
+    return takes_one_of(before, moved) ||
+           process_and_policy(before).first != process_and_policy(after).first;
+  });
+  diff.workers_adjusted = changed(running.workers, wanted.workers, [&](auto& before, auto& after) {
+    return !takes_one_of(before, moved) &&
+           process_and_policy(before).first == process_and_policy(after).first &&
+           process_and_policy(before).second != process_and_policy(after).second;
+  });
+}
+
+}  // namespace
+
+Diff diff(const Config& running, const Config& wanted) {
+  Diff diff;
+  diff.listeners_added = only_in(wanted.listeners, running.listeners);
+  diff.listeners_removed = only_in(running.listeners, wanted.listeners);
+  diff.workers_added = only_in(wanted.workers, running.workers);
+  diff.workers_removed = only_in(running.workers, wanted.workers);
+  diff.listeners_changed = changed(running.listeners, wanted.listeners, std::not_equal_to{});
+  compare_workers(running, wanted, diff);
+  diff.perch_changed = running.perch != wanted.perch;
+  return diff;
+}
+
+}  // namespace perch::config
