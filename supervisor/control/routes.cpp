@@ -65,8 +65,9 @@ HttpReply method_not_allowed(const Route& route) {
 HttpReply answer(ControlTarget& target, const HttpRequest& request) {
   const auto* const route = std::ranges::find(kRoutes, request.target, &Route::path);
   if (route == kRoutes.end()) return refusal(404, "there is nothing at " + request.target);
-  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
-  return method == route->method ? route->handle(target) : method_not_allowed(*route);
+  const bool allowed =
+      request.method == route->method || (request.method == "HEAD" && route->method == "GET");
+  return allowed ? route->handle(target) : method_not_allowed(*route);
 }
 
 }  // namespace perch::control

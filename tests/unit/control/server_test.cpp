@@ -105,6 +105,7 @@ TEST_CASE("what is not there, or not for this method, is said so") {
 TEST_CASE("HEAD has the header of GET and no body") {
   Served served;
   const auto reply = served.ask("HEAD", "/livez");
+  CAPTURE(reply);
   CHECK(begins(reply, 200));
   CHECK(reply.find("Content-Length: 3\r\n") != std::string::npos);
   CHECK(reply.ends_with("\r\n\r\n"));
