@@ -232,6 +232,38 @@ TEST_CASE(
   CHECK(entries(scene.directory()) == (stale == 0 ? 1 : 2));
 }
 
+TEST_CASE("by the time a socket listens it has its mode, its owner and its spare link") {
+  const Scene scene;
+  const auto path = scene / "api.sock";
+  bool was_stale = false;
+  SUBCASE("free") {}
+  SUBCASE("stale") {
+    leave_stale_socket(path);
+    was_stale = true;
+  }
+  const auto stale = inode_of(path);
+  auto request = request_for(path);
+  request.mode = 0640;
+  request.uid = 1234;
+  request.gid = 2345;
+  // Killed where it would begin to listen, it leaves all as it is at that moment.
+  REQUIRE(try_claim_without(
+              {.syscall = SYS_listen, .fifth_argument = std::nullopt, .error = std::nullopt},
+              request, [](const Listener&) { return ""; }) == "");
+  const auto prepared = look_at(scene / ".api.sock.perch");
+  REQUIRE(prepared.has_value());
+  CHECK(prepared->st_mode == (S_IFSOCK | 0640));
+  CHECK(prepared->st_uid == 1234);
+  CHECK(prepared->st_gid == 2345);
+  CHECK(prepared->st_nlink == 2);
+  CHECK(inode_of(path) == (was_stale ? stale : prepared->st_ino));
+
+  // What such a death leaves behind is in nobody's way.
+  const auto listener = must_claim(request);
+  CHECK(try_connect(path) == 0);
+  CHECK(entries(scene.directory()) == 3);
+}
+
 TEST_CASE("a backlog above somaxconn is claimed with a warning that names both numbers") {
   const Scene scene;
   auto request = request_for(scene / "api.sock");

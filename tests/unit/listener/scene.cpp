@@ -66,7 +66,9 @@ void forbid(const Forbidden& forbidden) {
   constexpr auto kNumber = static_cast<std::uint32_t>(offsetof(seccomp_data, nr));
   constexpr auto kFifth = static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 4 * 8);
   const auto number = static_cast<std::uint32_t>(forbidden.syscall);
-  const auto deny = SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(forbidden.error);
+  const auto deny = forbidden.error
+                        ? SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(*forbidden.error)
+                        : SECCOMP_RET_KILL_PROCESS;
   std::array<sock_filter, 6> filter{{
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kNumber),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3),

@@ -72,11 +72,12 @@ Listener must_claim(const ClaimRequest& request);
 std::string try_claim(const ClaimRequest& request);
 // The same in another process, as that user (and the group of that number).
 std::string try_claim_as(uid_t uid, const ClaimRequest& request);
-// The same in a process in which a system call (with that flag, if any) fails with that errno.
+// The same in a process in which a system call (with that flag, if any) fails with that errno, or
+// kills the process where there is none; it then says nothing.
 struct Forbidden {
   int syscall = 0;
   std::optional<unsigned> fifth_argument;
-  int error = 0;
+  std::optional<int> error;
 };
 std::string try_claim_without(const Forbidden& forbidden, const ClaimRequest& request,
                               const std::function<std::string(const Listener&)>& describe);
