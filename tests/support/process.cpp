@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <set>
 #include <stdexcept>
 #include <system_error>
@@ -104,6 +105,7 @@ class Launch {
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::execvpe(argv_pointers_.front(), argv_pointers_.data(), environment_pointers_.data());
+    ::dprintf(STDERR_FILENO, "cannot run %s\n", argv_pointers_.front());
     ::_exit(127);
   }
 
