@@ -39,6 +39,7 @@ TEST_CASE("a worker in C hears the same events") {
   CHECK(perch_worker_next_event(worker, &event) == -EBADMSG);
 
   CHECK(perch_worker_ready(worker) == 0);
+  CHECK(receive_datagram(pair->first.get())->payload == "READY=1\n");
   pair->first.reset();
   CHECK(perch_worker_ready(worker) == -EPIPE);
   REQUIRE(perch_worker_next_event(worker, &event) == 1);

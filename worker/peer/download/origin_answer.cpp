@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/peer/download/origin_answer.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace perch::peer {
+namespace {
+
+constexpr std::size_t kMaxHeaders = 64;
+constexpr std::array<std::string_view, 3> kKept{"content-type", "etag", "last-modified"};
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::ranges::transform(result, result.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return result;
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const std::size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+// Takes a number from the front of `text`.
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+  std::uint64_t number = 0;
+  const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (problem != std::errc()) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(rest - text.data()));
+  return number;
+}
+
+bool take(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+std::string_view field(const Headers& headers, const std::string& name) {
+  const auto found = headers.find(name);
+  return found == headers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+std::optional<std::uint64_t> content_length_of(const OriginAnswer& answer) {
+  std::string_view text = field(answer.headers, "content-length");
+  const auto length = take_number(text);
+  return text.empty() ? length : std::nullopt;
+}
+
+Headers kept_headers(const Headers& headers) {
+  Headers kept;
+  for (const auto& [name, value] : headers) {
+    if (std::ranges::find(kKept, name) != kKept.end()) kept.emplace(name, value);
+  }
+  return kept;
+}
+
+}  // namespace
+
+void OriginAnswer::take_line(std::string_view line) {
+  if (line.starts_with("HTTP/")) {
+    *this = {};
+    std::string_view rest = line.substr(std::min(line.find(' '), line.size()));
+    rest = trimmed(rest);
+    status = static_cast<long>(take_number(rest).value_or(0));
+    return;
+  }
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || headers.size() >= kMaxHeaders) return;
+  headers.insert_or_assign(lower(trimmed(line.substr(0, colon))),
+                           std::string(trimmed(line.substr(colon + 1))));
+}
+
+std::optional<ContentRange> parse_content_range(std::string_view text) {
+  if (!take(text, "bytes ")) return std::nullopt;
+  const auto first = take_number(text);
+  if (!first || !take(text, "-")) return std::nullopt;
+  const auto last = take_number(text);
+  if (!last || !take(text, "/")) return std::nullopt;
+  const auto total = take_number(text);
+  if (!total || !text.empty() || *last < *first || *last >= *total) return std::nullopt;
+  return ContentRange{{*first, *last + 1}, *total};
+}
+
+std::expected<OriginFacts, Refusal> facts_of(const OriginAnswer& answer) {
+  const Headers kept = kept_headers(answer.headers);
+  const std::string_view range = field(answer.headers, "content-range");
+  // An empty file has no first byte: nginx and others answer 416 to a request for it.
+  if (answer.status == 416 && range == "bytes */0") return OriginFacts{0, true, kept};
+  if (answer.status == 206) {
+    const auto content = parse_content_range(range);
+    if (content && content->range == ByteRange{0, 1})
+      return OriginFacts{content->total, true, kept};
+    return std::unexpected(
+        Refusal{RefusalKind::Unsupported,
+                "the origin answers a range with Content-Range '" + std::string(range) + "'"});
+  }
+  if (answer.status != 200) return std::unexpected(refusal_of(answer.status));
+  if (const auto length = content_length_of(answer)) return OriginFacts{*length, false, kept};
+  return std::unexpected(
+      Refusal{RefusalKind::Unsupported, "the origin gives neither ranges nor a Content-Length"});
+}
+
+Fit fit_of(const OriginAnswer& answer, const Manifest& manifest, std::optional<ByteRange> range) {
+  if (answer.status == 416) return Fit::Changed;
+  if (answer.status != (range ? 206 : 200)) return Fit::Refused;
+  if (validator_of(answer.headers) != validator_of(manifest.headers)) return Fit::Changed;
+  if (!range) {
+    return content_length_of(answer) == manifest.layout.length ? Fit::Good : Fit::Changed;
+  }
+  const auto content = parse_content_range(field(answer.headers, "content-range"));
+  if (!content || content->range != *range) return Fit::Refused;
+  return content->total == manifest.layout.length ? Fit::Good : Fit::Changed;
+}
+
+Refusal refusal_of(long status) {
+  const std::string reason = "the origin answers " + std::to_string(status);
+  if (status == 404 || status == 410) return {RefusalKind::NotFound, reason};
+  if (status == 401 || status == 403) return {RefusalKind::Denied, reason};
+  const bool passing = status >= 500 || status == 408 || status == 429 || status == 200;
+  return {passing ? RefusalKind::Unavailable : RefusalKind::Unsupported, reason};
+}
+
+}  // namespace perch::peer

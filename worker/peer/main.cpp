@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <curl/curl.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <cstdlib>
+
+#include "worker/library/channel.h"
+#include "worker/peer/client/get.h"
+#include "worker/peer/peer.h"
+
+namespace {
+
+using namespace perch::peer;
+using std::chrono::steady_clock;
+
+constexpr int kExitTrouble = 1;
+constexpr int kExitUsage = 2;
+
+int serve(const PeerOptions& options, steady_clock::time_point started) {
+  auto store = Store::open(options.store);
+  if (!store) {
+    spdlog::error("{}", store.error().text());
+    return kExitTrouble;
+  }
+  Peer peer(options, std::move(*store), started);
+  const auto ended = peer.run();
+  if (!ended) spdlog::error("{}", ended.error().text());
+  return ended ? EXIT_SUCCESS : kExitTrouble;
+}
+
+CLI::App* add_serve(CLI::App& app, PeerOptions& options) {
+  auto* serve = app.add_subcommand("serve", "Serve Dragonfly's download API");
+  serve->add_option("--store", options.store, "Directory that keeps tasks and pieces")->required();
+  auto* socket = serve->add_option("--socket", options.socket,
+                                   "Path to listen on when perch does not hand over a listener");
+  if (std::getenv(perch::worker::kChannelVariable) == nullptr) socket->required();
+  serve->add_option("--connections", options.connections, "To the origin, for one task")
+      ->check(CLI::Range(1, 16))
+      ->capture_default_str();
+  serve->footer("Exit status: 0 asked to stop, 1 the system refused, 2 usage.");
+  return serve;
+}
+
+CLI::App* add_get(CLI::App& app, GetOptions& options) {
+  auto* get = app.add_subcommand("get", "Download a URL through a peer");
+  get->add_option("url", options.url, "http or https")->required();
+  get->add_option("-O,--output", options.output, "The file to write")->required();
+  get->add_option("--socket", options.socket, "The peer's socket")->required();
+  get->add_option("--digest", options.digest, "What the file must have: sha256:<hex>");
+  get->add_option("--timeout", options.timeout_seconds,
+                  "Seconds in all, with all that is asked again")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  get->footer(
+      "Exit status: 0 done, 1 the output cannot be written, 2 usage, 3 refused by the peer or the\n"
+      "origin, 4 not done in time, 5 wrong digest.");
+  return get;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto started = steady_clock::now();
+  spdlog::set_default_logger(spdlog::stderr_logger_st("perch-peer"));
+  CLI::App app("A peer that downloads by pieces and survives its own death under perch");
+  app.name("perch-peer")->require_subcommand(1);
+  PeerOptions peer_options;
+  GetOptions get_options;
+  const CLI::App* serve_command = add_serve(app, peer_options);
+  add_get(app, get_options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EXIT_SUCCESS : kExitUsage;
+  }
+  if (!*serve_command) return static_cast<int>(get(get_options));
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  return serve(peer_options, started);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/peer/peer.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <utility>
+
+#include "worker/peer/own_listener.h"
+
+namespace perch::peer {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Perch waits for this long when it says nothing else; a little is left for the end itself.
+constexpr milliseconds kDrainMargin{500};
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+}  // namespace
+
+Peer::Peer(const PeerOptions& options, Store store, steady_clock::time_point started)
+    : options_(options),
+      started_(started),
+      store_(std::move(store)),
+      curl_(loop_),
+      downloads_({loop_, curl_, store_, options.connections}),
+      calls_({loop_, downloads_, host_name()}, [this] { stop_if_drained(); }),
+      mailbox_(loop_),
+      servers_(mailbox_, calls_),
+      drain_deadline_(loop_, [this](auto) {
+        spdlog::warn("drain: time is over, the calls left are told to come again");
+        calls_.end_all("the peer restarts: ask again");
+      }) {}
+
+Result<void> Peer::run() {
+  auto begun = begin();
+  if (begun) loop_.run();
+  // Also when it could not begin: a client may be connected already.
+  calls_.end_all("the peer restarts: ask again");
+  mailbox_.close();
+  servers_.shut_down();
+  return begun;
+}
+
+Result<void> Peer::begin() {
+  if (auto watched = watch_signals(); !watched) return watched;
+  servers_.warm_up();
+  if (std::getenv(worker::kChannelVariable) != nullptr) return connect_to_perch();
+  return listen_alone();
+}
+
+Result<void> Peer::watch_signals() {
+  for (const int number : {SIGTERM, SIGINT}) {
+    auto watcher = SignalWatcher::create(
+        loop_, number, [this](int) { drain("asked to stop by a signal", options_.drain_timeout); });
+    if (!watcher) return std::unexpected(std::move(watcher.error()));
+    signals_.push_back(std::move(*watcher));
+  }
+  return {};
+}
+
+Result<void> Peer::connect_to_perch() {
+  auto channel = worker::Channel::from_environment();
+  if (!channel) return std::unexpected(std::move(channel.error()));
+  channel_.emplace(std::move(*channel));
+  auto watcher = FdWatcher::create(loop_, channel_->fd(), [this](Readiness) { read_channel(); });
+  if (!watcher) return std::unexpected(std::move(watcher.error()));
+  channel_watcher_.emplace(std::move(*watcher));
+  channel_watcher_->watch({.readable = true});
+  return {};
+}
+
+Result<void> Peer::listen_alone() {
+  auto listener = own_listener(options_.socket);
+  if (!listener) return std::unexpected(std::move(listener.error()));
+  return listen_on(options_.socket, std::move(*listener));
+}
+
+void Peer::read_channel() {
+  for (;;) {
+    auto event = channel_->next_event();
+    if (!event) {
+      spdlog::warn("{}", event.error().text());
+    } else if (*event) {
+      on_event(std::move(**event));
+    } else {
+      return;
+    }
+  }
+}
+
+void Peer::on_event(worker::Event event) {
+  std::visit(
+      Overloaded{[this](worker::ListenerArrived& arrived) {
+                   const auto listening = listen_on(arrived.name, std::move(arrived.socket));
+                   if (!listening) spdlog::error("{}", listening.error().text());
+                 },
+                 [this](const worker::ListenerRetired& retired) { acceptors_.erase(retired.name); },
+                 [this](const worker::DrainRequested& request) {
+                   const auto time = request.deadline.value_or(options_.drain_timeout);
+                   drain("asked to drain by perch", time - kDrainMargin);
+                 },
+                 [this](const worker::SupervisorGone&) {
+                   channel_watcher_->stop();
+                   drain("perch is gone", options_.drain_timeout);
+                 }},
+      event);
+}
+
+Result<void> Peer::listen_on(const std::string& name, UniqueFd listener) {
+  if (draining_) return {};
+  auto acceptor = Acceptor::start(
+      loop_, std::move(listener),
+      [this](UniqueFd connection) {
+        const auto served = servers_.serve(std::move(connection));
+        if (!served) spdlog::warn("connection refused: {}", served.error().text());
+      },
+      [name](const Error& error) { spdlog::warn("listener {}: {}", name, error.text()); });
+  if (!acceptor) return fail_within("listener " + name, std::move(acceptor.error()));
+  const bool first = acceptors_.empty();
+  acceptors_.insert_or_assign(name, std::move(*acceptor));
+  if (first) on_listening();
+  return {};
+}
+
+void Peer::on_listening() {
+  tell_perch(&worker::Channel::ready);
+  const Census census = store_.census();
+  const auto taken = duration_cast<milliseconds>(steady_clock::now() - started_);
+  spdlog::info("listening: {} tasks ({} finished), {} pieces found, ready in {} ms", census.tasks,
+               census.finished_tasks, census.pieces, taken.count());
+}
+
+void Peer::drain(const char* why, std::chrono::nanoseconds deadline) {
+  // Asked twice: whoever asks again is in a hurry.
+  if (draining_) return calls_.end_all("the peer restarts: ask again");
+  spdlog::info("draining: {}", why);
+  draining_ = true;
+  acceptors_.clear();
+  servers_.stop_serving();
+  tell_perch(&worker::Channel::stopping);
+  drain_deadline_.arm(deadline);
+  stop_if_drained();
+}
+
+void Peer::stop_if_drained() {
+  if (draining_ && calls_.empty()) loop_.stop();
+}
+
+void Peer::tell_perch(Result<void> (worker::Channel::*what)()) {
+  if (!channel_) return;
+  const auto told = (*channel_.*what)();
+  if (!told) spdlog::warn("{}", told.error().text());
+}
+
+}  // namespace perch::peer

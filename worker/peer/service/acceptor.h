@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Acceptor: polls one listener and hands its connections on. The listener never blocks: where
+// several generations poll it, one of them gets the connection and the others go on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "common/loop/fd_watcher.h"
+#include "common/loop/timer.h"
+#include "common/value/unique_fd.h"
+
+namespace perch::peer {
+
+class Acceptor {
+ public:
+  using OnConnection = std::function<void(UniqueFd connection)>;
+  // Called with what goes wrong in accept(); the listener rests for a moment then.
+  using OnTrouble = std::function<void(const Error& error)>;
+
+  // `listener` is a listening, non-blocking socket; it is polled when this returns.
+  static Result<std::unique_ptr<Acceptor>> start(Loop& loop, UniqueFd listener,
+                                                 OnConnection on_connection, OnTrouble on_trouble);
+
+ private:
+  Acceptor(Loop& loop, UniqueFd listener, OnConnection on_connection, OnTrouble on_trouble);
+  void accept_some();
+
+  UniqueFd listener_;
+  OnConnection on_connection_;
+  OnTrouble on_trouble_;
+  Timer rest_;
+  std::optional<FdWatcher> watcher_;
+};
+
+}  // namespace perch::peer

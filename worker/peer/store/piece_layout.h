@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// PieceLayout: how a file of a known length is cut into pieces of one length, the last one shorter.
+// Pure arithmetic.
+#pragma once
+
+#include <cstdint>
+
+namespace perch::peer {
+
+inline constexpr std::uint64_t kMinPieceLength = 4ULL << 20U;
+inline constexpr std::uint64_t kMaxPieceLength = 64ULL << 20U;
+
+// Bytes [begin, end).
+struct ByteRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  [[nodiscard]] std::uint64_t size() const noexcept { return end - begin; }
+  bool operator==(const ByteRange&) const = default;
+};
+
+struct PieceLayout {
+  std::uint64_t length = 0;
+  std::uint64_t piece_length = kMinPieceLength;
+
+  [[nodiscard]] std::uint32_t count() const noexcept;
+  [[nodiscard]] ByteRange piece(std::uint32_t number) const noexcept;
+  // The piece that holds the byte at `offset`.
+  [[nodiscard]] std::uint32_t piece_at(std::uint64_t offset) const noexcept;
+  bool operator==(const PieceLayout&) const = default;
+};
+
+// Dragonfly's choice: the power of two that gives some 500 pieces, from 4 MiB to 64 MiB.
+std::uint64_t piece_length_for(std::uint64_t content_length) noexcept;
+
+}  // namespace perch::peer
