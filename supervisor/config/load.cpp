@@ -39,7 +39,7 @@ Result<std::string> read_regular_file(const std::string& path) {
   if (!file) return std::unexpected(std::move(file.error()));
   struct stat status{};
   if (::fstat(file->get(), &status) != 0) return fail("stat " + path);
-  if (S_ISDIR(status.st_mode)) return refuse(path + " is a directory; name a file");
+  if (S_ISDIR(status.st_mode)) return refuse(path + " is a directory");
   if (!S_ISREG(status.st_mode)) return refuse(path + " is not a regular file");
   auto text = read_open_file(file->get(), kLongestText);
   if (!text && text.error().is(EFBIG)) return refuse(path + " is larger than 1 MiB");
@@ -52,7 +52,7 @@ Result<std::string> read_regular_file(const std::string& path) {
 Loaded<Config> load(const std::string& file, const Overrides& overrides) {
   if (file.empty()) return from_document(Document(), "", overrides);
   const auto text = read_regular_file(file);
-  if (!text) return only(text.error().text());
+  if (!text) return only(text.error().text() + "; check -c or PERCH_CONFIG");
   return parse(*text, file, overrides);
 }
 

@@ -66,8 +66,9 @@ Parsed<std::string> parse_socket_path(std::string_view text) {
 
 Parsed<std::string> parse_control_path(std::string_view text) {
   if (text == "none") return std::string();
-  if (text.starts_with('@')) {
-    return reject("{} has no access rights; write a path, or \"none\"", in_quotes(text));
+  // An abstract socket has no access rights.
+  if (!text.starts_with('/')) {
+    return reject("{} is not an absolute path; write one, or \"none\"", in_quotes(text));
   }
   return parse_socket_path(text);
 }

@@ -180,7 +180,7 @@ void validate(const Config& config, Report& report) {
   if (!config.workers.empty()) {
     check_use(config, report);
   } else if (!report.mentions({"workers"})) {
-    report.add({}, "there is no worker; add [workers.NAME] with a command, or -- COMMAND");
+    report.add({}, "there is no worker; add [workers.NAME] to a file, or give -- COMMAND");
   }
 }
 

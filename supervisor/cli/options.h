@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line, parsed into what is to be done. Pure but for its callers' copies of the
+// environment: nothing is read, opened or printed here. Values of the configuration (durations,
+// ways, paths) are checked by config::load, with the same words as a file's.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <variant>
+
+#include "supervisor/cli/exit_code.h"
+#include "supervisor/config/load.h"
+
+namespace perch::cli {
+
+struct RunOptions {
+  std::string config;  // the file; empty: the command line alone
+  config::Overrides overrides;
+};
+
+struct CheckOptions {
+  std::string config;
+  config::Overrides overrides;
+};
+
+// `control` is the path of a running perch's control socket, never empty.
+struct StatusOptions {
+  std::string control;
+  bool json = false;
+};
+
+struct ReloadOptions {
+  std::string control;
+};
+
+struct ReadyOptions {
+  std::string control;
+};
+
+struct VersionOptions {};
+
+using Command = std::variant<RunOptions, CheckOptions, StatusOptions, ReloadOptions, ReadyOptions,
+                             VersionOptions>;
+
+// Nothing to be done but to say this and end: help, or wrong usage.
+struct ExitWithText {
+  ExitCode code;
+  std::string text;  // whole lines
+  enum class Stream { Out, Error } stream;
+};
+
+// What the command line falls back on.
+struct Environment {
+  std::string config;           // PERCH_CONFIG
+  std::string control;          // PERCH_CONTROL
+  std::string default_control;  // config::default_control() here
+};
+
+// Of this process, now.
+Environment environment();
+
+std::expected<Command, ExitWithText> parse_options(int argc, const char* const* argv,
+                                                   const Environment& environment);
+
+}  // namespace perch::cli
