@@ -11,9 +11,8 @@ namespace perch::process {
 std::optional<std::uint64_t> plain_number(std::string_view text) {
   if (text.ends_with('\n')) text.remove_suffix(1);
   std::uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end) return std::nullopt;
+  const auto [stop, error] = std::from_chars(text.begin(), text.end(), number);
+  if (error != std::errc() || stop != text.end()) return std::nullopt;
   return number;
 }
 

@@ -55,8 +55,8 @@ std::string detail_b(const OomFacts& facts) {
   text += ", so no OOM kill takes perch";
   if (facts.group != OomGroup::On) return text;
   return text +
-         "; memory.oom.group is 1, so one takes all workers: better: singleProcessOOMKill: true "
-         "in the kubelet's configuration";
+         "; memory.oom.group is 1, so one takes all workers at once; better: set "
+         "singleProcessOOMKill: true in the kubelet's configuration";
 }
 
 std::string detail_c(const OomFacts& facts) {
