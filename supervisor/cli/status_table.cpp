@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/cli/status_table.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "common/value/text.h"
+
+namespace perch::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::size_t kColumns = 80;
+
+const ordered_json& at(const ordered_json& object, std::string_view key) {
+  static const ordered_json kNothing;
+  if (!object.is_object()) return kNothing;
+  const auto found = object.find(std::string(key));
+  return found == object.end() ? kNothing : *found;
+}
+
+std::string cell(const ordered_json& value) {
+  if (value.is_string()) return printable(value.get_ref<const std::string&>());
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_number()) return value.dump();
+  return "-";
+}
+
+std::string duration_cell(const ordered_json& value) {
+  return value.is_number() ? human_duration(value.get<double>()) : "-";
+}
+
+bool is_positive(const ordered_json& value) { return value.is_number() && value.get<double>() > 0; }
+bool is_said(const ordered_json& value) {
+  return value.is_string() && !value.empty() && value != "";
+}
+
+// Indented, and broken between words where it would pass the last column.
+std::string detail(const std::string& text) {
+  constexpr std::string_view kIndent = "  ";
+  constexpr std::string_view kFurther = "    ";
+  std::string out;
+  std::string line(kIndent);
+  std::size_t start = 0;
+  while (start < text.size()) {
+    const std::size_t end = std::min(text.find(' ', start), text.size());
+    const auto word = std::string_view(text).substr(start, end - start);
+    if (line.size() > kFurther.size() && line.size() + word.size() > kColumns) {
+      out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+      line = kFurther;
+    }
+    line.append(word).append(" ");
+    start = end + 1;
+  }
+  return out + line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+}
+
+// Padded first: escape sequences have no width.
+std::string coloured_state(const std::string& state, Colour colour) {
+  const auto padded = fmt::format("{:<9}", state);
+  if (colour == Colour::Off) return padded;
+  const int code = state == "ready" ? 32 : state == "failed" ? 31 : 33;
+  return fmt::format("\x1b[{}m{}\x1b[0m", code, padded);
+}
+
+std::string head(const ordered_json& perch) {
+  const auto& config = at(perch, "config");
+  const auto& reloads = at(perch, "reloads");
+  std::string out = fmt::format("perch {}, pid {}, up {}\n", cell(at(perch, "version")),
+                                cell(at(perch, "pid")), duration_cell(at(perch, "uptime_seconds")));
+  out += detail(fmt::format("config: {}; reloads: {} ok, {} failed",
+                            is_said(config) ? cell(config) : "command line only",
+                            cell(at(reloads, "ok")), cell(at(reloads, "failed"))));
+  if (is_said(at(reloads, "last_error"))) {
+    out += detail("last reload refused: " + cell(at(reloads, "last_error")));
+  }
+  const auto& protection = at(perch, "oom_protection");
+  out += detail(fmt::format("OOM protection: tier {}: {}", cell(at(protection, "tier")),
+                            cell(at(protection, "detail"))));
+  if (is_positive(at(perch, "log_dropped"))) {
+    out += detail("log lines dropped: " + cell(at(perch, "log_dropped")));
+  }
+  return out;
+}
+
+std::string instance_row(const std::string& name, const ordered_json& worker,
+                         const ordered_json& instance, Colour colour) {
+  const auto& starts = at(worker, "starts");
+  const auto restarts =
+      starts.is_number_unsigned() ? std::max<std::uint64_t>(starts.get<std::uint64_t>(), 1) - 1 : 0;
+  const auto& own_state = at(instance, "state");
+  const auto state = cell(own_state.is_string() ? own_state : at(worker, "state"));
+  return fmt::format("{:<14} {} {:<5} {:>7} {:>4} {:>8} {:>8} {:>7} {:>7}\n", name,
+                     coloured_state(state, colour), cell(at(worker, "ready")),
+                     cell(at(instance, "pid")), cell(at(instance, "generation")), restarts,
+                     cell(at(worker, "consecutive_failures")),
+                     duration_cell(at(instance, "uptime_seconds")),
+                     duration_cell(at(instance, "next_start_in_seconds")));
+}
+
+std::string deaths_line(const ordered_json& worker) {
+  std::string text;
+  for (const auto& [cause, number] : at(worker, "deaths").items()) {
+    if (!is_positive(number)) continue;
+    text += fmt::format("{} {} {}", text.empty() ? "deaths:" : ",", printable(cause), cell(number));
+  }
+  if (is_positive(at(worker, "oom_in_tree"))) {
+    text += fmt::format("{} children OOM-killed {}", text.empty() ? "survived:" : ";",
+                        cell(at(worker, "oom_in_tree")));
+  }
+  return text.empty() ? text : detail(text);
+}
+
+std::string outage_line(const ordered_json& worker) {
+  const auto& outage = at(worker, "outage_seconds");
+  if (!at(outage, "max").is_number()) return {};
+  return detail(fmt::format("outage: last {}, p50 {}, max {}", duration_cell(at(outage, "last")),
+                            duration_cell(at(outage, "p50")), duration_cell(at(outage, "max"))));
+}
+
+std::string last_death_lines(const ordered_json& worker) {
+  const auto& deaths = at(worker, "last_deaths");
+  if (!deaths.is_array() || deaths.empty()) return {};
+  const auto& death = deaths.front();
+  std::string text = fmt::format("last death: {}, generation {}, {}", cell(at(death, "at")),
+                                 cell(at(death, "generation")), cell(at(death, "cause")));
+  if (is_said(at(death, "detail"))) text += ": " + cell(at(death, "detail"));
+  std::string out = detail(text);
+  const auto& words = at(death, "stderr_tail");
+  if (words.is_array() && !words.empty()) out += detail("last words: " + cell(words.back()));
+  return out;
+}
+
+std::string instance_notes(const ordered_json& instance) {
+  std::string out;
+  if (is_said(at(instance, "status_text")))
+    out += detail("says: " + cell(at(instance, "status_text")));
+  if (at(instance, "stuck") == true)
+    out += detail("stuck: a killed process of it does not go away");
+  return out;
+}
+
+std::string worker_rows(const std::string& name, const ordered_json& worker, Colour colour) {
+  std::string out;
+  const auto& instances = at(worker, "instances");
+  if (!instances.is_array() || instances.empty()) {
+    out += instance_row(name, worker, {}, colour);
+  } else {
+    for (const auto& instance : instances) {
+      out += instance_row(name, worker, instance, colour) + instance_notes(instance);
+    }
+  }
+  return out + deaths_line(worker) + outage_line(worker) + last_death_lines(worker);
+}
+
+std::string workers(const ordered_json& named, Colour colour) {
+  std::string out =
+      fmt::format("\n{:<14} {:<9} {:<5} {:>7} {:>4} {:>8} {:>8} {:>7} {:>7}\n", "WORKER", "STATE",
+                  "READY", "PID", "GEN", "RESTARTS", "FAILURES", "UPTIME", "NEXT IN");
+  for (const auto& [name, worker] : named.items())
+    out += worker_rows(printable(name), worker, colour);
+  return out;
+}
+
+std::string listeners(const ordered_json& named) {
+  constexpr std::string_view kRow = "{:<14} {:>8} {:>8} {:>6} {:<8} {}\n";
+  std::string out =
+      "\n" + fmt::format(kRow, "LISTENER", "QUEUED", "BACKLOG", "HEALS", "HEALABLE", "CLAIMED");
+  for (const auto& [name, listener] : named.items()) {
+    out += fmt::format(kRow, printable(name), cell(at(listener, "queued")),
+                       cell(at(listener, "backlog")), cell(at(listener, "heals")),
+                       cell(at(listener, "healable")), cell(at(listener, "claimed")));
+    out += detail(cell(at(listener, "path")) + " inode " + cell(at(listener, "inode")));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string human_duration(double seconds) {
+  constexpr double kMinute = 60;
+  constexpr double kHour = 60 * kMinute;
+  constexpr double kDay = 24 * kHour;
+  const auto pair = [seconds](double unit, char major, double part, char minor) {
+    const double whole = std::floor(seconds / unit);
+    return fmt::format("{:.0f}{}{:02.0f}{}", whole, major,
+                       std::floor((seconds - whole * unit) / part), minor);
+  };
+  if (seconds < 0.01) return fmt::format("{:.1f}ms", seconds * 1'000);
+  if (seconds < 1) return fmt::format("{:.0f}ms", seconds * 1'000);
+  if (seconds < kMinute) return fmt::format("{:.1f}s", seconds);
+  if (seconds < kHour) return pair(kMinute, 'm', 1, 's');
+  if (seconds < kDay) return pair(kHour, 'h', kMinute, 'm');
+  return pair(kDay, 'd', kHour, 'h');
+}
+
+Result<std::string> status_table(std::string_view document, Colour colour) {
+  const auto status = ordered_json::parse(document, nullptr, false);
+  if (!status.is_object()) return refuse("the answer is no status document");
+  std::string out = head(at(status, "perch"));
+  const auto& named_workers = at(status, "workers");
+  if (named_workers.is_object() && !named_workers.empty()) out += workers(named_workers, colour);
+  const auto& named_listeners = at(status, "listeners");
+  if (named_listeners.is_object() && !named_listeners.empty()) out += listeners(named_listeners);
+  return out;
+}
+
+}  // namespace perch::cli
