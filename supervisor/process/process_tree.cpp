@@ -207,7 +207,7 @@ Sweep kill_tree(const Lineage& lineage, const std::function<bool(pid_t)>& is_mai
     if (!read_stat(child, stat) || is_zombie(stat)) continue;
     switch (leads ? Kin::Ours : kin_of(stat, lineage, orphans)) {
       case Kin::Ours:
-        sweep.killed += kill_subtree(stat);
+        kill_subtree(stat, sweep.killed);
         break;
       case Kin::Unknown:
         ++sweep.unattributed;

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <variant>
+
+#include "supervisor/cli/check_command.h"
+#include "supervisor/cli/options.h"
+#include "supervisor/cli/ready_command.h"
+#include "supervisor/cli/reload_command.h"
+#include "supervisor/cli/run_command.h"
+#include "supervisor/cli/status_command.h"
+
+namespace {
+
+using namespace perch::cli;
+
+struct Dispatch {
+  int operator()(const RunOptions& options) const { return run_command(options); }
+  int operator()(const CheckOptions& options) const { return check_command(options); }
+  int operator()(const StatusOptions& options) const { return status_command(options); }
+  int operator()(const ReloadOptions& options) const { return reload_command(options); }
+  int operator()(const ReadyOptions& options) const { return ready_command(options); }
+  int operator()(const VersionOptions& /*options*/) const {
+    std::puts("perch " PERCH_VERSION);
+    return 0;
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto command = parse_options(argc, argv, environment());
+  if (command) return std::visit(Dispatch{}, *command);
+  const bool out = command.error().stream == ExitWithText::Stream::Out;
+  std::fputs(command.error().text.c_str(), out ? stdout : stderr);
+  return static_cast<int>(command.error().code);
+}
