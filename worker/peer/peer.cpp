@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "worker/peer/own_listener.h"
+#include "worker/peer/service/own_listener.h"
 
 namespace perch::peer {
 namespace {

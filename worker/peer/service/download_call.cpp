@@ -146,6 +146,8 @@ Result<void> DownloadCall::write_output() {
 }
 
 void DownloadCall::finish(const grpc::Status& status) {
+  // What is not wanted is gone when the client hears of the end.
+  output_.reset();
   stream_.finish(status);
   // It may destroy this object, and with it the function that runs.
   const auto on_end = std::move(on_end_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/peer/own_listener.h"
+#include "worker/peer/service/own_listener.h"
 
 #include <sys/stat.h>
 

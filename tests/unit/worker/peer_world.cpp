@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/worker/peer_world.h"
+
+#include <grpcpp/create_channel.h>
+#include <nlohmann/json.hpp>
+#include <poll.h>
+#include <signal.h>
+
+#include <array>
+#include <stdexcept>
+
+#include "common/posix/file.h"
+#include "common/posix/notify_message.h"
+#include "common/posix/unix_socket.h"
+#include "tests/support/requirement.h"
+#include "worker/peer/service/own_listener.h"
+#include "worker/peer/store/digest.h"
+#include "worker/peer/store/store.h"
+
+namespace perch::test {
+namespace {
+
+constexpr int kChannelFd = 3;
+
+std::vector<std::string> origin_command(const std::vector<std::string>& arguments) {
+  std::vector<std::string> argv{"python3", from_build("ORIGIN")};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return argv;
+}
+
+std::pair<UniqueFd, UniqueFd> channel_pair() {
+  auto pair = seqpacket_pair();
+  if (!pair) throw std::runtime_error(pair.error().text());
+  return std::move(*pair);
+}
+
+void wait_readable(int fd) {
+  pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
+  ::poll(&waiting, 1, static_cast<int>(kPatience.count()));
+}
+
+}  // namespace
+
+OriginServer::OriginServer(const std::vector<std::string>& arguments)
+    : process_({.argv = origin_command(arguments)}) {
+  if (!wait_until([&] { return process_.out().ends_with("\n"); })) {
+    throw std::runtime_error("the origin does not start: " + process_.err());
+  }
+  const std::string line = process_.out();
+  address_ = "http://127.0.0.1:" + line.substr(5, line.size() - 6);
+}
+
+std::uint64_t OriginServer::bytes_sent() const {
+  const auto stats = run({.argv = {"curl", "-sS", url("/stats")}});
+  return nlohmann::json::parse(stats.out).at("bytes").get<std::uint64_t>();
+}
+
+RunningPeer::RunningPeer(int listener, const std::string& store)
+    : RunningPeer(channel_pair(), store) {
+  if (!says("HELLO", "1")) throw std::runtime_error("no hello: " + process_.err());
+  const std::array fds{listener};
+  if (!send_datagram(channel_.get(), "LISTEN_FDS=1\nLISTEN_FDNAMES=peer\n", fds)) {
+    throw std::runtime_error("the listener cannot be handed over");
+  }
+}
+
+RunningPeer::RunningPeer(std::pair<UniqueFd, UniqueFd> channel, const std::string& store)
+    : channel_(std::move(channel.first)),
+      process_({.argv = {from_build("PERCH_PEER"), "serve", "--store", store},
+                .environment = {"PERCH_CHANNEL=" + std::to_string(kChannelFd)},
+                .fds = {{kChannelFd, channel.second.get()}}}) {}
+
+void RunningPeer::say(std::string_view message) const {
+  if (!send_datagram(channel_.get(), message)) throw std::runtime_error("the peer does not hear");
+}
+
+bool RunningPeer::says(std::string_view key, std::string_view value) {
+  return wait_until([&] {
+    wait_readable(channel_.get());
+    const auto datagram = receive_datagram(channel_.get());
+    return datagram && NotifyMessage::parse(datagram->payload).says(key, value);
+  });
+}
+
+void RunningPeer::kill() {
+  process_.signal(SIGKILL);
+  process_.wait();
+}
+
+PeerWorld::PeerWorld() {
+  auto listener = peer::own_listener(socket());
+  if (!listener) throw std::runtime_error(listener.error().text());
+  listener_ = std::move(*listener);
+}
+
+std::unique_ptr<RunningPeer> PeerWorld::start_peer() const {
+  auto running = std::make_unique<RunningPeer>(listener_.get(), path("store"));
+  if (!running->says("READY", "1")) throw std::runtime_error(running->process().err());
+  return running;
+}
+
+std::shared_ptr<grpc::Channel> PeerWorld::connect() const {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel("unix:" + socket(), grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
+Command PeerWorld::get(const std::string& url, const std::string& output,
+                       const std::vector<std::string>& more) const {
+  Command command{
+      .argv = {from_build("PERCH_PEER"), "get", url, "-O", output, "--socket", socket()}};
+  command.argv.insert(command.argv.end(), more.begin(), more.end());
+  return command;
+}
+
+std::uint64_t PeerWorld::stored_pieces() const {
+  std::uint64_t pieces = 0;
+  std::error_code problem;
+  // Looked at beside the running peer, which holds the store's lock.
+  for (const auto& task : std::filesystem::directory_iterator(path("store/tasks"), problem)) {
+    const auto files = peer::TaskFiles::open(task.path());
+    if (files) pieces += files->done_count();
+  }
+  return pieces;
+}
+
+Answer download(const std::shared_ptr<grpc::Channel>& channel,
+                const common::v2::Download& request) {
+  const auto stub = dfdaemon::v2::DfdaemonDownload::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_wait_for_ready(true);
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  dfdaemon::v2::DownloadTaskRequest message;
+  *message.mutable_download() = request;
+  const auto stream = stub->DownloadTask(&context, message);
+  Answer answer;
+  dfdaemon::v2::DownloadTaskResponse response;
+  while (stream->Read(&response)) {
+    answer.task_id = response.task_id();
+    if (response.has_download_task_started_response()) {
+      answer.started = response.download_task_started_response();
+    } else {
+      answer.pieces.push_back(response.download_piece_finished_response().piece());
+    }
+  }
+  answer.status = stream->Finish();
+  return answer;
+}
+
+std::string sha256_of(const std::string& path) {
+  const auto content = read_file(path, std::size_t{1} << 30U);
+  if (!content) throw std::runtime_error(content.error().text());
+  peer::Hasher hasher(peer::HashKind::Sha256);
+  hasher.add(*content);
+  return "sha256:" + hasher.hex();
+}
+
+}  // namespace perch::test
