@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // `perch check`: validates what `perch run` would be given, and prints what would run as a complete
-// configuration file. Problems, and warnings of what is legal but seldom meant, go to the other
-// stream. Starts nothing and touches no path.
+// configuration file. Problems, and warnings of what is legal but seldom meant, go to stderr.
+// Starts nothing and touches no path.
 #pragma once
 
-#include <iosfwd>
+#include <string>
 
 #include "supervisor/cli/exit_code.h"
 #include "supervisor/cli/options.h"
 
 namespace perch::cli {
 
-// Stopped or Usage.
-ExitCode check_command(const CheckOptions& options, std::ostream& out, std::ostream& error);
+struct CheckAnswer {
+  ExitCode code;      // Stopped or Usage
+  std::string out;    // for stdout, whole lines
+  std::string error;  // for stderr, whole lines
+};
+
+CheckAnswer check(const CheckOptions& options);
+
+// The exit code, the answer printed.
+int check_command(const CheckOptions& options);
 
 }  // namespace perch::cli

@@ -10,8 +10,8 @@
 namespace perch::config {
 namespace {
 
-// The table at `key`, made if absent; null if the file has something else there, which reading
-// will report.
+// The table at `key`, made if absent, which moves its neighbours; null if the file has something
+// else there, which reading will report.
 Table* table_at(Table& table, std::string_view key) {
   if (find(table, key) == nullptr) find_or_add(table, key).value = Table{};
   return std::get_if<Table>(&find_or_add(table, key).value);
@@ -123,10 +123,18 @@ class Overlay {
 
   void make_worker(Table& workers) {
     const std::string name = made_name(basename_of(overrides_.command.front()), "worker");
-    Array listeners;
-    for (const Entry& listener : *table_at(root_, "listeners")) listeners.push_back({listener.key});
-    workers.push_back({name, {Table{{"listeners", {std::move(listeners)}}}}});
+    const std::vector<std::string> listeners = listener_names();
+    workers.push_back({name, {Table{{"listeners", {strings(listeners)}}}}});
     report_.mark_command_line({"workers", name}, "worker " + name);
+  }
+
+  [[nodiscard]] std::vector<std::string> listener_names() const {
+    std::vector<std::string> names;
+    const Node* const node = find(root_, "listeners");
+    const auto* const listeners = node == nullptr ? nullptr : std::get_if<Table>(&node->value);
+    if (listeners == nullptr) return names;
+    for (const Entry& listener : *listeners) names.push_back(listener.key);
+    return names;
   }
 
   static void add_to_worker(Table& workers, const std::vector<std::string>& added) {

@@ -151,7 +151,8 @@ void read_sections(TableReader table, std::map<std::string, Section>& into,
     if (auto problem = problem_with_name(name); !problem.empty()) {
       table.report().add_key(table.below(name), problem);
     }
-    read(table.table(name), into[name]);
+    const TableReader section = table.table(name);
+    if (!section.misplaced()) read(section, into[name]);
   }
 }
 

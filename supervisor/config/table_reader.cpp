@@ -21,6 +21,7 @@ TableReader::TableReader(const Node& node, KeyPath path, Report& report)
     : table_(std::get_if<Table>(&node.value)), path_(std::move(path)), report_(&report) {
   if (table_ != nullptr) return;
   table_ = &empty_table();
+  misplaced_ = true;
   expected(path_, "a table", node);
 }
 

@@ -82,6 +82,8 @@ class TableReader {
     }
   }
 
+  // Whether something else is in the table's place.
+  [[nodiscard]] bool misplaced() const noexcept { return misplaced_; }
   // The table at `key`, empty if absent.
   TableReader table(std::string_view key);
   // Every key of this table, for those whose keys are names.
@@ -90,7 +92,8 @@ class TableReader {
   // Null if absent; counts as asked for.
   const Node* take(std::string_view key);
 
-  // Reports that `key` is missing, unless it is there. `what` says what to add.
+  // Reports that `key` is missing, unless it is there. `what` says
+  // what to add.
   void require(std::string_view key, std::string_view what);
   // Every key that nobody asked for is unknown; those in `later` are the design's, to come.
   void refuse_others(std::span<const std::string_view> later = {});
@@ -117,6 +120,7 @@ class TableReader {
   }
 
   const Table* table_;
+  bool misplaced_ = false;
   KeyPath path_;
   Report* report_;
   std::vector<std::string_view> asked_for_;

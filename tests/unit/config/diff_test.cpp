@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/config/diff.h"
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace perch::config {
+namespace {
+
+using Names = std::vector<std::string>;
+
+WorkerConfig worker(const std::string& program, const std::string& listener) {
+  WorkerConfig made;
+  made.command = {program};
+  made.listeners = {listener};
+  return made;
+}
+
+Config two_of_each() {
+  Config config;
+  config.listeners["api"].path = "/run/api.sock";
+  config.listeners["admin"].path = "/run/admin.sock";
+  config.workers["app"] = worker("app", "api");
+  config.workers["side"] = worker("side", "admin");
+  return config;
+}
+
+template <class Section>
+struct Change {
+  const char* field;
+  std::function<void(Section&)> make;
+};
+
+Diff after(const std::function<void(Config&)>& change) {
+  Config wanted = two_of_each();
+  change(wanted);
+  CHECK(wanted != two_of_each());
+  return diff(two_of_each(), wanted);
+}
+
+const std::vector<Change<WorkerConfig>> kProcessChanges{
+    {"command", [](auto& made) { made.command.push_back("-v"); }},
+    {"listeners", [](auto& made) { made.listeners.clear(); }},
+    {"handover", [](auto& made) { made.handover = HandoverWay::Stdin; }},
+    {"capture", [](auto& made) { made.capture = true; }},
+    {"user", [](auto& made) { made.user = "www"; }},
+    {"group", [](auto& made) { made.group = "www"; }},
+    {"directory", [](auto& made) { made.directory = "/"; }},
+    {"umask", [](auto& made) { made.umask = 0; }},
+    {"environment", [](auto& made) { made.environment["A"] = "1"; }},
+    {"capabilities", [](auto& made) { made.capabilities = {"all"}; }},
+    {"rlimits", [](auto& made) { made.rlimits = {{RLIMIT_CORE, 0, 0}}; }},
+};
+
+const std::vector<Change<WorkerConfig>> kPolicyChanges{
+    {"required", [](auto& made) { made.required = false; }},
+    {"stop_signal", [](auto& made) { made.stop_signal = 3; }},
+    {"stop_timeout", [](auto& made) { made.stop_timeout = milliseconds(1); }},
+    {"forward_signals", [](auto& made) { made.forward_signals.clear(); }},
+    {"readiness.by", [](auto& made) { made.readiness.by = ReadinessBy::Notify; }},
+    {"readiness.timeout", [](auto& made) { made.readiness.timeout = milliseconds(1); }},
+    {"restart.policy", [](auto& made) { made.restart.policy = RestartWhen::Never; }},
+    {"restart.burst", [](auto& made) { made.restart.burst = 9; }},
+    {"restart.delay", [](auto& made) { made.restart.delay = milliseconds(1); }},
+    {"restart.factor", [](auto& made) { made.restart.factor = 3; }},
+    {"restart.max_delay", [](auto& made) { made.restart.max_delay = milliseconds(1); }},
+    {"restart.jitter", [](auto& made) { made.restart.jitter = 0; }},
+    {"restart.stable_after", [](auto& made) { made.restart.stable_after = milliseconds(1); }},
+    {"restart.attempts", [](auto& made) { made.restart.attempts = 9; }},
+    {"restart.on_give_up", [](auto& made) { made.restart.on_give_up = OnGiveUp::Exit; }},
+};
+
+const std::vector<Change<ListenerConfig>> kLiveListenerChanges{
+    {"mode", [](auto& listener) { listener.mode = 0600; }},
+    {"user", [](auto& listener) { listener.user = "www"; }},
+    {"group", [](auto& listener) { listener.group = "www"; }},
+    {"backlog", [](auto& listener) { listener.backlog = 1; }},
+    {"wait_for_owner", [](auto& listener) { listener.wait_for_owner = milliseconds(1); }},
+    {"on_exit", [](auto& listener) { listener.on_exit = OnExit::Unlink; }},
+};
+
+const std::vector<Change<PerchConfig>> kPerchChanges{
+    {"control", [](auto& perch) { perch.control = "/x"; }},
+    {"control_is_default", [](auto& perch) { perch.control_is_default = false; }},
+    {"log_level", [](auto& perch) { perch.log_level = LogLevel::Error; }},
+    {"log_format", [](auto& perch) { perch.log_format = LogFormat::Text; }},
+};
+
+}  // namespace
+
+TEST_CASE("nothing changed is nothing to do") { CHECK(diff(two_of_each(), two_of_each()).empty()); }
+
+TEST_CASE("a change that the process sees restarts its worker, and no other") {
+  Diff expected;
+  expected.workers_restarted = {"app"};
+  for (const auto& [field, make] : kProcessChanges) {
+    INFO(field);
+    CHECK(after([&](Config& config) { make(config.workers["app"]); }) == expected);
+  }
+}
+
+TEST_CASE("a change of policy is taken over live") {
+  Diff expected;
+  expected.workers_adjusted = {"app"};
+  for (const auto& [field, make] : kPolicyChanges) {
+    INFO(field);
+    CHECK(after([&](Config& config) { make(config.workers["app"]); }) == expected);
+  }
+}
+
+TEST_CASE("a worker that changes in both ways is restarted, and named once") {
+  Diff expected;
+  expected.workers_restarted = {"app"};
+  CHECK(after([](Config& config) {
+          config.workers["app"].command = {"other"};
+          config.workers["app"].required = false;
+        }) == expected);
+}
+
+TEST_CASE("a listener changes live, except for its path") {
+  Diff expected;
+  expected.listeners_changed = {"api"};
+  for (const auto& [field, make] : kLiveListenerChanges) {
+    INFO(field);
+    CHECK(after([&](Config& config) { make(config.listeners["api"]); }) == expected);
+  }
+}
+
+TEST_CASE("another path restarts the workers of the listener, and no other") {
+  Diff expected;
+  expected.listeners_changed = {"api"};
+  expected.workers_restarted = {"app"};
+  CHECK(after([](Config& config) {
+          config.listeners["api"].path = "/run/moved.sock";
+          config.workers["app"].required = false;
+        }) == expected);
+}
+
+TEST_CASE("a change of perch's own values touches nothing else") {
+  Diff expected;
+  expected.perch_changed = true;
+  for (const auto& [field, make] : kPerchChanges) {
+    INFO(field);
+    CHECK(after([&](Config& config) { make(config.perch); }) == expected);
+  }
+}
+
+TEST_CASE("what is new is added, what is gone is removed, by name") {
+  Diff expected;
+  expected.listeners_added = {"new"};
+  expected.listeners_removed = {"admin"};
+  expected.workers_added = {"fresh"};
+  expected.workers_removed = {"side"};
+  CHECK(after([](Config& config) {
+          config.listeners.erase("admin");
+          config.listeners["new"].path = "/run/new.sock";
+          config.workers.erase("side");
+          config.workers["fresh"] = worker("fresh", "new");
+        }) == expected);
+}
+
+}  // namespace perch::config
