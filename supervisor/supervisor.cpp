@@ -85,12 +85,6 @@ Result<void> Supervisor::prepare() {
 }
 
 int Supervisor::run() {
-  log_.info("perch {} is pid {}; oom protection {}: {}", PERCH_VERSION, ::getpid(),
-            process::name(protection_.tier), protection_.detail);
-  if (auto watched = oom_.watch(); !watched) {
-    log_.info("oom kills inside a worker's tree are not seen as they happen: {}",
-              watched.error().text());
-  }
   for (const auto& [name, worker] : config_.workers) {
     std::vector<std::string> warnings;
     auto launch = resolve_launch(name, worker, inherited_nofile_, warnings);
@@ -104,7 +98,8 @@ int Supervisor::run() {
   open_control();
   claiming_.start(config_.listeners);
   if (phase_ != Phase::Ending || !all_at_rest()) loop_.run();
-  log_.info("perch ends with exit code {}", exit_code_);
+  // A start that failed has said why; that is all there is to say.
+  if (introduced_) log_.info("perch ends with exit code {}", exit_code_);
   control_.reset();
   log_.flush();
   return exit_code_;
@@ -139,7 +134,18 @@ void Supervisor::open_control() {
   log_.warn("no control socket: {}", server.error().text());
 }
 
+void Supervisor::introduce() {
+  introduced_ = true;
+  log_.info("perch {} is pid {}; oom protection {}: {}", PERCH_VERSION, ::getpid(),
+            process::name(protection_.tier), protection_.detail);
+  if (auto watched = oom_.watch(); !watched) {
+    log_.info("oom kills inside a worker's tree are not seen as they happen: {}",
+              watched.error().text());
+  }
+}
+
 void Supervisor::start_workers() {
+  introduce();
   phase_ = Phase::Running;
   apply_to_all(Event::StartRequested);
 }

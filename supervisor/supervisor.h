@@ -53,6 +53,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   void carry_out(Instance& instance, lifecycle::Action action);
   void apply_to_all(lifecycle::Event event);
 
+  void introduce();
   void start_workers();
   void on_claim_failed(const ListenerSet::ClaimFailure& failure);
   void add_worker(const std::string& name, Launch launch);
@@ -97,6 +98,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   Phase phase_ = Phase::Claiming;
   int exit_code_ = 0;
   bool exit_code_is_set_ = false;
+  bool introduced_ = false;
   control::ReloadStatus reloads_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 
@@ -18,6 +19,7 @@ namespace perch::process {
 namespace {
 
 constexpr unsigned kExiting = 0x4;  // PF_EXITING, include/linux/sched.h
+constexpr std::uint64_t kKillPending = std::uint64_t{1} << (SIGKILL - 1);
 constexpr std::size_t kEnvironmentLimit = 4U << 20U;
 
 std::string proc(pid_t pid, std::string_view file) {
@@ -83,6 +85,22 @@ bool names_any_generation(pid_t pid) {
   return environment &&
          (environment->starts_with("PERCH_GENERATION=") ||
           environment->find(std::string("\0PERCH_GENERATION=", 18)) != std::string::npos);
+}
+
+// Between its SIGKILL and its exit a process may wait long for a processor, or in the kernel.
+bool was_killed(pid_t pid) {
+  const auto status = read_file(proc(pid, "status"));
+  if (!status) return true;
+  for (const std::string_view key : {"SigPnd:", "ShdPnd:"}) {
+    const std::size_t at = status->find(key);
+    if (at == std::string::npos) continue;
+    std::string_view rest = std::string_view(*status).substr(at + key.size());
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+    std::uint64_t pending = 0;
+    std::from_chars(rest.data(), rest.data() + rest.size(), pending, 16);
+    if ((pending & kKillPending) != 0) return true;
+  }
+  return false;
 }
 
 // Kills exactly the process that `stat` was read from.
@@ -157,7 +175,8 @@ bool read_stat(pid_t pid, ProcessStat& stat) {
 
 bool is_exiting(pid_t pid) {
   ProcessStat stat;
-  return !read_stat(pid, stat) || is_zombie(stat) || (stat.flags & kExiting) != 0;
+  return !read_stat(pid, stat) || is_zombie(stat) || (stat.flags & kExiting) != 0 ||
+         was_killed(pid);
 }
 
 std::vector<pid_t> own_children() {

@@ -34,7 +34,7 @@ struct ProcessStat {
 bool parse_stat(std::string_view text, ProcessStat& stat);
 bool read_stat(pid_t pid, ProcessStat& stat);
 
-// The process got SIGKILL and is on its way out, though not yet a zombie (PF_EXITING).
+// The process has a SIGKILL before it, is on its way out (PF_EXITING), a zombie or gone.
 bool is_exiting(pid_t pid);
 
 // Direct children of the calling process; it must have one thread.
