@@ -100,13 +100,12 @@ TEST_CASE("captured output costs the worker no descriptor more") {
 }
 
 TEST_CASE("perch's descriptors, threads and memory are the same after 1,000 restarts") {
-  for (const char* handover : {"listen-fds", "channel"}) {
+  for (const std::string handover : {"listen-fds", "channel"}) {
     CAPTURE(handover);
     const TemporaryDirectory directory;
     const std::string path = directory.path("api.sock");
-    const PerchProcess perch(
-        directory,
-        app_config(directory, {.handover = handover, .arguments = {"--ready", "notify"}}));
+    const PerchProcess perch(directory, app_config(directory, {.handover = handover}));
+    REQUIRE(perch.wait_ready());
     restart_times(perch, path, 100);  // what grows once, has grown
     REQUIRE(perch.wait_ready());
     const std::size_t fds = open_fds(perch.pid());

@@ -110,7 +110,7 @@ TEST_CASE("a changed command restarts the worker") {
 
 TEST_CASE("a changed hand-over restarts the worker on the same socket") {
   Served served;
-  served.reload({.handover = "channel", .arguments = {"--ready", "notify"}});
+  served.reload({.handover = "channel"});
   CHECK(served.restarted());
   CHECK(served.perch().wait_ready());
 }
@@ -152,13 +152,13 @@ namespace {
 
 // Below four lines of [perch]: the first line here is line 5 of the file.
 struct Broken {
-  const char* what;
-  const char* text;
+  std::string what;
+  std::string text;
   int line;
-  const char* key;     // or what stands there
-  const char* remedy;  // a word of what to do
+  std::string key;     // or what stands there
+  std::string remedy;  // a word of what to do
 };
-constexpr Broken kBroken[] = {
+const Broken kBroken[] = {
     {"syntax", "[workers.app]\ncommand = [\"a\n", 6, "", "perch.toml"},
     {"unknown table", "[workerz.app]\ncommand = [\"/bin/true\"]\n", 5, "workerz", "workers"},
     {"unknown key", "[workers.app]\ncomand = [\"/bin/true\"]\n", 6, "comand", "command"},
@@ -166,8 +166,8 @@ constexpr Broken kBroken[] = {
     {"empty command", "[workers.app]\ncommand = []\n", 6, "command", "program"},
     {"no command", "[workers.app]\nrequired = true\n", 5, "command", "command"},
     {"bad duration", "[workers.app]\ncommand = [\"/bin/true\"]\nstop_timeout = \"5 weeks\"\n", 7,
-     "stop_timeout", "10s"},
-    {"bad mode", "[listeners.api]\npath = \"/tmp/x\"\nmode = \"rw\"\n", 7, "mode", "0660"},
+     "stop_timeout", "ms, s, m or h"},
+    {"bad mode", "[listeners.api]\npath = \"/tmp/x\"\nmode = \"rw\"\n", 7, "mode", "octal"},
     {"relative path", "[listeners.api]\npath = \"x.sock\"\n", 6, "path", "absolute"},
     {"unknown listener", "[workers.app]\ncommand = [\"/bin/true\"]\nlisteners = [\"nine\"]\n", 7,
      "listeners", "nine"},

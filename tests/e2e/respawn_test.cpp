@@ -5,6 +5,7 @@
 
 #include <array>
 #include <list>
+#include <string>
 
 #include "tests/support/client_storm.h"
 #include "tests/support/perch_process.h"
@@ -13,9 +14,9 @@
 namespace perch::test {
 namespace {
 
-constexpr std::array kHandovers{"channel", "listen-fds", "stdin"};
+const std::array<std::string, 3> kHandovers{"channel", "listen-fds", "stdin"};
 
-void kill_again_and_again(const char* handover, unsigned kills) {
+void kill_again_and_again(const std::string& handover, unsigned kills) {
   const TemporaryDirectory directory;
   const std::string path = directory.path("api.sock");
   const PerchProcess perch(directory, app_config(directory, {.handover = handover}));
@@ -61,14 +62,14 @@ class Gap {
 }  // namespace
 
 TEST_CASE("200 workers are killed under 4 clients, and no client is refused") {
-  for (const char* handover : kHandovers) {
+  for (const std::string& handover : kHandovers) {
     CAPTURE(handover);
     kill_again_and_again(handover, 200);
   }
 }
 
 TEST_CASE("clients that connect in the gap are served, with the bytes they had already written") {
-  for (const char* handover : kHandovers) {
+  for (const std::string& handover : kHandovers) {
     CAPTURE(handover);
     const TemporaryDirectory directory;
     const std::string path = directory.path("api.sock");
