@@ -66,6 +66,8 @@ class Generation {
   bool ask_to_drain(std::chrono::microseconds within);
   [[nodiscard]] bool can_drain() const { return channel_ && channel_->greeted(); }
   [[nodiscard]] std::vector<std::string> stderr_tail() const;
+  // Captured bytes that nobody took from perch.
+  [[nodiscard]] std::uint64_t lost_output() const { return capture_ ? capture_->lost_bytes() : 0; }
 
   const std::uint64_t number;
   const Steady::time_point born = Steady::now();

@@ -207,6 +207,10 @@ bool Instance::death_pending() const {
 
 void Instance::on_dead() {
   generation_->drain();
+  if (const std::uint64_t lost = generation_->lost_output(); lost > 0) {
+    around_.log.warn("worker {}: {} bytes of its output were lost: nobody reads perch's", name_,
+                     lost);
+  }
   if (generation_->successor && !process::is_exiting(*generation_->successor)) return;
   generation_->successor.reset();
   const process::Sweep swept = sweep(0);

@@ -30,18 +30,22 @@ std::string temporary_directory() {
 
 }  // namespace
 
-RuntimeDirectory::RuntimeDirectory(const std::string& control)
-    : directory_(std::filesystem::path(control).parent_path()) {
-  if (serves(directory_)) return;
-  directory_ = temporary_directory();
-  made_ = !directory_.empty();
-}
+RuntimeDirectory::RuntimeDirectory(const std::string& control) : control_(control) {}
 
 RuntimeDirectory::~RuntimeDirectory() {
   if (made_) ::rmdir(directory_.c_str());
 }
 
+void RuntimeDirectory::choose() {
+  chosen_ = true;
+  directory_ = std::filesystem::path(control_).parent_path();
+  if (serves(directory_)) return;
+  directory_ = temporary_directory();
+  made_ = !directory_.empty();
+}
+
 std::string RuntimeDirectory::next_socket_name() {
+  if (!chosen_) choose();
   const std::string name = "notify." + std::to_string(::getpid()) + "." + std::to_string(++count_);
   return directory_.empty() ? "@perch-" + name : directory_ + "/" + name;
 }

@@ -11,7 +11,8 @@ namespace perch {
 
 class RuntimeDirectory {
  public:
-  // `control` is the control socket's path; empty: none.
+  // `control` is the control socket's path; empty: none. Its directory may come to be later: the
+  // place is chosen when the first name is asked for.
   explicit RuntimeDirectory(const std::string& control);
   ~RuntimeDirectory();
   RuntimeDirectory(const RuntimeDirectory&) = delete;
@@ -21,8 +22,12 @@ class RuntimeDirectory {
   std::string next_socket_name();
 
  private:
+  void choose();
+
+  std::string control_;
   std::string directory_;
   bool made_ = false;
+  bool chosen_ = false;
   std::uint64_t count_ = 0;
 };
 

@@ -23,7 +23,9 @@ Result<void> bind_for(int socket, const std::string& path, uid_t worker) {
   if (::fchmod(socket, 0600) != 0) return fail("fchmod");
   ::unlink(path.c_str());
   if (::bind(socket, address->get(), address->size) != 0) return fail("bind " + path);
-  if (worker != ::geteuid() && ::lchown(path.c_str(), worker, static_cast<gid_t>(-1)) != 0) {
+  const bool abstract = path.starts_with('@');
+  if (!abstract && worker != ::geteuid() &&
+      ::lchown(path.c_str(), worker, static_cast<gid_t>(-1)) != 0) {
     return fail("chown " + path);
   }
   return {};
