@@ -6,7 +6,8 @@
 namespace perch::peer {
 namespace {
 
-constexpr std::size_t kMaxCalls = 256;
+// Each may hold one piece in memory, on its way to its client.
+constexpr std::size_t kMaxCalls = 64;
 
 }  // namespace
 
