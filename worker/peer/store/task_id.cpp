@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <utility>
 
 #include "worker/peer/store/digest.h"
@@ -54,16 +55,17 @@ std::string escaped(std::string_view text) {
   return result;
 }
 
-using Parameter = std::pair<std::string, std::string>;
+// Sorted by name; those of one name stay in their order.
+using Parameters = std::multimap<std::string, std::string>;
 
-std::vector<Parameter> parameters_of(std::string_view query) {
-  std::vector<Parameter> parameters;
+Parameters parameters_of(std::string_view query) {
+  Parameters parameters;
   while (!query.empty()) {
     std::string_view segment = take_until(query, '&');
     // A segment with a ';' is dropped: the scheduler, written in Go, does not read such ones.
     if (segment.empty() || segment.find(';') != std::string_view::npos) continue;
     std::string name = unescaped(take_until(segment, '='));
-    parameters.emplace_back(std::move(name), unescaped(segment));
+    parameters.emplace(std::move(name), unescaped(segment));
   }
   return parameters;
 }
@@ -84,10 +86,9 @@ std::string without_query_params(std::string_view url, const std::vector<std::st
   std::string result(take_until(query, '?'));
 
   auto kept = parameters_of(query);
-  std::erase_if(kept, [&](const Parameter& parameter) {
+  std::erase_if(kept, [&](const auto& parameter) {
     return std::ranges::find(names, parameter.first) != names.end();
   });
-  std::ranges::stable_sort(kept, {}, &Parameter::first);
   char separator = '?';
   for (const auto& [name, value] : kept) {
     result.append({separator}).append(escaped(name)).append("=").append(escaped(value));
