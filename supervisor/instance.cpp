@@ -51,36 +51,28 @@ lifecycle::Facts Instance::facts() const {
 
 void Instance::enter(lifecycle::State next, NewDeadline deadline) {
   if (lifecycle::name(next) != lifecycle::name(state_)) since_ = std::chrono::system_clock::now();
-  state_ = next;
+  const lifecycle::State before = std::exchange(state_, next);
   if (deadline == NewDeadline::No) return;
   deadline_.disarm();
-  const nanoseconds from_now = deadline_of(state_);
-  const bool waits = std::holds_alternative<lifecycle::Backoff>(state_);
-  if (from_now > nanoseconds::zero() || waits) deadline_.arm(from_now);
+  if (const auto from_now = time_in(next, before)) deadline_.arm(*from_now);
 }
 
-// Zero: none.
-nanoseconds Instance::deadline_of(const lifecycle::State& state) const {
+// How long the state may last; nothing: for ever.
+std::optional<nanoseconds> Instance::time_in(const lifecycle::State& state,
+                                             const lifecycle::State& before) const {
   const nanoseconds stop = launch_.config.stop_timeout;
-  struct Visitor {
-    const Instance& self;
-    nanoseconds stop;
-    nanoseconds operator()(const lifecycle::Idle&) const { return {}; }
-    nanoseconds operator()(const lifecycle::Starting&) const {
-      return self.launch_.config.readiness.timeout;
-    }
-    nanoseconds operator()(const lifecycle::Ready&) const { return {}; }
-    nanoseconds operator()(const lifecycle::Draining&) const { return drain_share(stop); }
-    nanoseconds operator()(const lifecycle::Stopping& stopping) const {
-      if (stopping.force == lifecycle::Force::Killed) return kKillTimeout;
-      if (stopping.force == lifecycle::Force::Stuck) return {};
-      const bool drained = std::holds_alternative<lifecycle::Draining>(self.state_);
-      return std::max<nanoseconds>(drained ? stop - drain_share(stop) : stop, nanoseconds{1});
-    }
-    nanoseconds operator()(const lifecycle::Backoff&) const { return self.decision_.delay; }
-    nanoseconds operator()(const lifecycle::Failed&) const { return {}; }
-  };
-  return std::visit(Visitor{*this, stop}, state);
+  if (std::holds_alternative<lifecycle::Backoff>(state)) return decision_.delay;
+  if (std::holds_alternative<lifecycle::Draining>(state)) return drain_share(stop);
+  if (std::holds_alternative<lifecycle::Starting>(state)) {
+    const nanoseconds timeout = launch_.config.readiness.timeout;
+    return timeout == nanoseconds::zero() ? std::nullopt : std::optional(timeout);
+  }
+  const auto* stopping = std::get_if<lifecycle::Stopping>(&state);
+  if (stopping == nullptr || stopping->force == lifecycle::Force::Stuck) return std::nullopt;
+  if (stopping->force == lifecycle::Force::Killed) return kKillTimeout;
+  // A drain has already used its share.
+  const bool drained = std::holds_alternative<lifecycle::Draining>(before);
+  return drained ? stop - drain_share(stop) : stop;
 }
 
 // What has arrived counts before the deadline; it may have ended the wait.

@@ -100,7 +100,8 @@ class Instance final : public process::Reaper::Mourner {
   control::DeathRecord record_of(const process::Exit& exit);
   process::Sweep sweep(pid_t leader);
   void finish();
-  [[nodiscard]] std::chrono::nanoseconds deadline_of(const lifecycle::State& state) const;
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> time_in(
+      const lifecycle::State& state, const lifecycle::State& before) const;
   [[nodiscard]] control::InstanceStatus instance_status() const;
 
   Surroundings around_;

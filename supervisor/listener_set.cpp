@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/listener_set.h"
 
+#include "supervisor/listener/backlog.h"
 #include "supervisor/process/account.h"
 
 namespace perch {
@@ -92,14 +93,18 @@ void ListenerSet::adjust(const std::string& name, const config::ListenerConfig& 
   const auto found = listeners_.find(name);
   PERCH_CHECK(found != listeners_.end());
   listener::Listener& listener = *found->second;
+  const auto say = [&](const Result<void>& done) {
+    if (!done) log_.warn("listener {}: {}", name, done.error().text());
+  };
   listener.set_on_exit(config.on_exit);
-  if (auto set = listener.set_backlog(config.backlog); !set) {
-    log_.warn("listener {}: {}", name, set.error().text());
+  say(listener.set_backlog(config.backlog));
+  if (const auto warning = listener::backlog_warning(config.path, config.backlog)) {
+    log_.warn("listener {}: {}", name, *warning);
   }
-  if (!config.mode) return;
-  if (auto set = listener.set_mode(*config.mode); !set) {
-    log_.warn("listener {}: {}", name, set.error().text());
-  }
+  if (config.mode) say(listener.set_mode(*config.mode));
+  const auto request = request_of(name, config);
+  if (!request) return log_.warn("{}", request.error().text());
+  say(listener.set_owner(request->uid, request->gid));
 }
 
 std::map<std::string, control::ListenerStatus> ListenerSet::status() const {

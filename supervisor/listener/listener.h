@@ -52,6 +52,8 @@ class Listener {
 
   // Live changes of a reload. The mode is that of our inode, whatever the path leads to by now.
   Result<void> set_mode(mode_t mode);
+  // What is absent stays. chown clears no bit that matters on a socket.
+  Result<void> set_owner(std::optional<uid_t> uid, std::optional<gid_t> gid);
   Result<void> set_backlog(int backlog);
   void set_on_exit(config::OnExit on_exit) noexcept { parts_.on_exit = on_exit; }
 
