@@ -70,9 +70,13 @@ bool MemoryCgroup::limit(std::uint64_t bytes) {
   return limited;
 }
 
-std::uint64_t MemoryCgroup::oom_kills() const {
+std::string MemoryCgroup::oom_counter() const {
   const bool v2 = fs::exists(path_ + "/memory.events");
-  std::ifstream file(path_ + (v2 ? "/memory.events" : "/memory.oom_control"));
+  return path_ + (v2 ? "/memory.events" : "/memory.oom_control");
+}
+
+std::uint64_t MemoryCgroup::oom_kills() const {
+  std::ifstream file(oom_counter());
   std::string name;
   for (std::uint64_t value = 0; file >> name >> value;) {
     if (name == "oom_kill") return value;

@@ -19,6 +19,8 @@ class MemoryCgroup {
   MemoryCgroup& operator=(const MemoryCgroup&) = delete;
 
   [[nodiscard]] std::string procs() const { return path_ + "/cgroup.procs"; }
+  // The file with the oom_kill line.
+  [[nodiscard]] std::string oom_counter() const;
   [[nodiscard]] std::uint64_t oom_kills() const;
 
  private:
