@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/service/server_pool.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
@@ -44,6 +45,9 @@ struct ServerPool::Room {
 
 ServerPool::ServerPool(Mailbox& mailbox, Calls& calls) : mailbox_(mailbox), calls_(calls) {
   grpc::EnableDefaultHealthCheckService(true);
+  // Never given back: the last reference waits for gRPC's own poller, which can take 10 s, and the
+  // process ends anyway.
+  grpc_init();
 }
 
 ServerPool::~ServerPool() = default;
