@@ -118,6 +118,7 @@ PERCH_CHILD void write_own_pid(char* digits) {
 }
 
 // As execvp(3): a name that is there but may not be run is remembered over one that is not there.
+// Where there is nothing to search, the kernel's own answer counts.
 PERCH_CHILD int execute(ChildPlan& plan) {
   if (plan.listen_pid != nullptr) write_own_pid(plan.listen_pid);
   sigset_t none;
@@ -126,7 +127,7 @@ PERCH_CHILD int execute(ChildPlan& plan) {
   int error = ENOENT;
   for (char* const candidate : plan.candidates) {
     ::execve(candidate, plan.argv, plan.environment);
-    if (errno == EACCES) error = EACCES;
+    if (errno == EACCES || plan.candidates.size() == 1) error = errno;
     if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return errno;
   }
   return error;
