@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "common/value/text.h"
 #include "supervisor/cli/help.h"
 #include "supervisor/config/control_place.h"
 #include "supervisor/config/nearest.h"
@@ -83,10 +84,10 @@ void describe(CLI::App& app, Values& values) {
 }
 
 ExitWithText usage(std::string_view what, std::string_view command) {
-  return {
-      ExitCode::Usage,
-      fmt::format("perch: {}; see perch{}{} --help\n", what, command.empty() ? "" : " ", command),
-      ExitWithText::Stream::Error};
+  return {ExitCode::Usage,
+          fmt::format("perch: {}; see perch{}{} --help\n", printable(what),
+                      command.empty() ? "" : " ", command),
+          ExitWithText::Stream::Error};
 }
 
 std::string chosen(const CLI::App& app) {

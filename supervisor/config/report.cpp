@@ -60,8 +60,10 @@ std::vector<Problem> Report::problems() const {
   std::vector<const Finding*> ordered;
   for (const Finding& finding : findings_) ordered.push_back(&finding);
   constexpr Position kLast{.line = SIZE_MAX, .column = SIZE_MAX};
-  std::ranges::stable_sort(ordered, {},
-                           [&](const Finding* finding) { return finding->where.value_or(kLast); });
+  // Of one place, in the order they were found.
+  std::ranges::sort(ordered, {}, [&](const Finding* finding) {
+    return std::pair(finding->where.value_or(kLast), finding);
+  });
   std::vector<Problem> problems;
   for (const Finding* const finding : ordered) problems.push_back({finding->text});
   if (more_ > 0) problems.push_back({fmt::format("and {} more", more_)});
