@@ -17,7 +17,7 @@ constexpr int kMessagesPerTurn = 64;
 Channel::Channel(UniqueFd socket, std::vector<NamedFd> offered, OnMessage on_message)
     : socket_(std::move(socket)),
       offered_(std::move(offered)),
-      on_message_(std::move(on_message)) {}
+      on_message_(std::make_shared<const OnMessage>(std::move(on_message))) {}
 
 Result<Channel::Ends> Channel::open(Loop& loop, std::vector<NamedFd> offered,
                                     OnMessage on_message) {
@@ -42,7 +42,7 @@ Result<void> Channel::start(Loop& loop) {
 // Bounded: a worker that talks without pause must not keep perch from its other work. What is left
 // makes the loop call again.
 void Channel::on_ready(Readiness ready) {
-  const std::weak_ptr<bool> alive = alive_;
+  const std::weak_ptr alive = on_message_;
   if (ready.writable) flush();
   for (int i = 0; i < kMessagesPerTurn; ++i) {
     if (!receive_one() || alive.expired()) return;
@@ -50,7 +50,7 @@ void Channel::on_ready(Readiness ready) {
 }
 
 void Channel::drain() {
-  const std::weak_ptr<bool> alive = alive_;
+  const std::weak_ptr alive = on_message_;
   while (receive_one() && !alive.expired()) {
   }
 }
@@ -65,11 +65,11 @@ bool Channel::receive_one() {
     watcher_->stop();
     return false;
   }
-  const std::weak_ptr<bool> alive = alive_;
+  const std::shared_ptr on_message = on_message_;
   const NotifyMessage message = NotifyMessage::parse(datagram->payload);
   if (message.says("HELLO", "1")) hand_over();
-  on_message_(message);
-  return !alive.expired();
+  (*on_message)(message);
+  return on_message.use_count() > 1;
 }
 
 // In portions, since one message carries at most kMaxPassedFds descriptors.

@@ -58,12 +58,12 @@ class Channel {
 
   UniqueFd socket_;
   std::vector<NamedFd> offered_;
-  OnMessage on_message_;
+  // Shared with a call that is under way, which may destroy the channel; expires with it.
+  std::shared_ptr<const OnMessage> on_message_;
   std::optional<FdWatcher> watcher_;
   std::deque<Outgoing> queue_;
   bool greeted_ = false;
   bool closed_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 struct Channel::Ends {

@@ -31,13 +31,19 @@ Result<void> bind_for(int socket, const std::string& path, uid_t worker) {
   return {};
 }
 
+// One message is gone, others may wait behind it. Nothing ends a datagram socket that is bound:
+// what looks like an end is an empty message.
+bool is_only_dropped(ReceiveEnd end) {
+  return end == ReceiveEnd::Truncated || end == ReceiveEnd::Closed;
+}
+
 }  // namespace
 
 NotifySocket::NotifySocket(UniqueFd socket, std::string path, uid_t worker, OnMessage on_message)
     : socket_(std::move(socket)),
       path_(std::move(path)),
       worker_(worker),
-      on_message_(std::move(on_message)) {}
+      on_message_(std::make_shared<const OnMessage>(std::move(on_message))) {}
 
 NotifySocket::~NotifySocket() { ::unlink(path_.c_str()); }
 
@@ -70,13 +76,13 @@ void NotifySocket::drain() {
 
 // False when nothing is left, or when the message ended this object.
 bool NotifySocket::receive_one() {
-  const std::weak_ptr<bool> alive = alive_;
   const auto datagram = receive_datagram(socket_.get());
-  if (!datagram) return datagram.error() == ReceiveEnd::Truncated;
+  if (!datagram) return is_only_dropped(datagram.error());
   const bool allowed = datagram->sender &&
                        (datagram->sender->uid == worker_ || datagram->sender->uid == ::geteuid());
-  if (allowed) on_message_(NotifyMessage::parse(datagram->payload));
-  return !alive.expired();
+  const std::shared_ptr on_message = on_message_;
+  if (allowed) (*on_message)(NotifyMessage::parse(datagram->payload));
+  return on_message.use_count() > 1;
 }
 
 }  // namespace perch::handover

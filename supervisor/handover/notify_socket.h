@@ -43,9 +43,9 @@ class NotifySocket {
   UniqueFd socket_;
   std::string path_;
   uid_t worker_;
-  OnMessage on_message_;
+  // Shared with a call that is under way, which may destroy the socket; expires with it.
+  std::shared_ptr<const OnMessage> on_message_;
   std::optional<FdWatcher> watcher_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace perch::handover
