@@ -17,15 +17,15 @@ std::optional<int> shell_code_of(const process::SpawnFailure& failure) {
 
 std::vector<handover::NamedFd> Generation::named_listeners(const Launch& launch) const {
   std::vector<handover::NamedFd> named;
+  named.reserve(listeners_.size());
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
     named.push_back({launch.config.listeners[i], listeners_[i]->fd()});
   }
   return named;
 }
 
-std::expected<Generation::Born, Generation::Stillborn> Generation::spawn(const Stage& stage,
-                                                                         Plan plan,
-                                                                         OnMessage on_message) {
+std::expected<Generation::Born, Generation::Stillborn> Generation::spawn(
+    const Stage& stage, Plan plan, const OnMessage& on_message) {
   std::unique_ptr<Generation> generation(new Generation(plan.life.generation));
   generation->listeners_ = std::move(plan.listeners);
   auto ends = generation->open_lines(stage, plan, on_message);

@@ -58,7 +58,8 @@ class Generation {
     std::optional<int> shell_code;
   };
 
-  static std::expected<Born, Stillborn> spawn(const Stage& stage, Plan plan, OnMessage on_message);
+  static std::expected<Born, Stillborn> spawn(const Stage& stage, Plan plan,
+                                              const OnMessage& on_message);
 
   // Hears everything that the worker has said and written so far.
   void drain();

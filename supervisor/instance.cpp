@@ -155,7 +155,7 @@ void Instance::name_successor(const NotifyMessage& message) {
   const bool ours = process::descends_from(*pid, generation_->pid) ||
                     (process::descends_from(*pid, ::getpid()) &&
                      around_.owner.orphans() == process::Orphans::OfOneWorker);
-  if (ours) generation_->successor = *pid;
+  if (ours) generation_->successor = pid;
   if (!ours) around_.log.warn("worker {}: MAINPID={} is none of its processes", name_, *pid);
 }
 
@@ -189,7 +189,8 @@ process::Sweep Instance::sweep(pid_t leader) {
 
 void Instance::forward(int signal_number) {
   if (generation_ && !reaped_) {
-    static_cast<void>(around_.reaper.signal(generation_->pid, signal_number));
+    const auto sent = around_.reaper.signal(generation_->pid, signal_number);
+    if (!sent) around_.log.debug("worker {}: {}", name_, sent.error().text());
   }
 }
 

@@ -51,7 +51,10 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& acco
   for (const std::string& entry : account) add(entry);
   for (const auto& [name, value] : configured) merged[name] = value;
   std::vector<std::string> environment;
-  for (const auto& [name, value] : merged) environment.push_back(name + "=" + value);
+  environment.reserve(merged.size());
+  for (const auto& [name, value] : merged) {
+    environment.push_back(fmt::format("{}={}", name, value));
+  }
   return environment;
 }
 
