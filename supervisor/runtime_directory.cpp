@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 namespace perch {
 namespace {
@@ -30,7 +31,7 @@ std::string temporary_directory() {
 
 }  // namespace
 
-RuntimeDirectory::RuntimeDirectory(const std::string& control) : control_(control) {}
+RuntimeDirectory::RuntimeDirectory(std::string control) : control_(std::move(control)) {}
 
 RuntimeDirectory::~RuntimeDirectory() {
   if (made_) ::rmdir(directory_.c_str());

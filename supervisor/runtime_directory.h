@@ -13,7 +13,7 @@ class RuntimeDirectory {
  public:
   // `control` is the control socket's path; empty: none. Its directory may come to be later: the
   // place is chosen when the first name is asked for.
-  explicit RuntimeDirectory(const std::string& control);
+  explicit RuntimeDirectory(std::string control);
   ~RuntimeDirectory();
   RuntimeDirectory(const RuntimeDirectory&) = delete;
   RuntimeDirectory& operator=(const RuntimeDirectory&) = delete;

@@ -20,7 +20,7 @@ bool is_watched(int number) {
 
 }  // namespace
 
-Result<Signals> Signals::watch(Loop& loop, std::function<void(int)> on_signal) {
+Result<Signals> Signals::watch(Loop& loop, const std::function<void(int)>& on_signal) {
   // Whoever started perch may have left SIGCHLD ignored: children would then vanish unreaped.
   std::signal(SIGCHLD, SIG_DFL);
   for (const int number : kIgnored) std::signal(number, SIG_IGN);

@@ -18,7 +18,7 @@ class Signals {
  public:
   // SIGCHLD is the reaper's; SIGPIPE, SIGTTIN and SIGTTOU are ignored: a handler for the last two
   // would make a write to the terminal restart for ever. Also empties an inherited signal mask.
-  static Result<Signals> watch(Loop& loop, std::function<void(int)> on_signal);
+  static Result<Signals> watch(Loop& loop, const std::function<void(int)>& on_signal);
 
  private:
   explicit Signals(std::vector<SignalWatcher> watchers) : watchers_(std::move(watchers)) {}
