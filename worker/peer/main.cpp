@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <curl/curl.h>
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <string>
 
 #include "worker/library/channel.h"
 #include "worker/peer/client/get.h"
@@ -60,6 +62,12 @@ CLI::App* add_get(CLI::App& app, GetOptions& options) {
   return get;
 }
 
+// The command's name and a space, where there is one.
+std::string chosen(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? "" : commands.front()->get_name() + " ";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -73,8 +81,11 @@ int main(int argc, char** argv) {
   add_get(app, get_options);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? EXIT_SUCCESS : kExitUsage;
+    fmt::print(stderr, "perch-peer: {}; see perch-peer {}--help\n", error.what(), chosen(app));
+    return kExitUsage;
   }
   if (!*serve_command) return static_cast<int>(get(get_options));
   curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -27,6 +27,7 @@ using Clock = std::chrono::system_clock;  // gRPC's deadlines are of this clock
 
 constexpr milliseconds kFirstDelay{100};
 constexpr milliseconds kMaxDelay{2000};
+constexpr milliseconds kSilence{2000};  // after this long the user is told what is waited for
 
 // Why the download ends.
 struct Ending {
@@ -53,20 +54,37 @@ class Getter {
       : options_(options),
         digest_(std::move(digest)),
         file_(std::move(file)),
-        stub_(DfdaemonDownload::NewStub(channel_to(options.socket))),
+        channel_(channel_to(options.socket)),
+        stub_(DfdaemonDownload::NewStub(channel_)),
         deadline_(Clock::now() + std::chrono::seconds(options.timeout_seconds)) {}
 
   Ending run() {
+    if (!channel_->WaitForConnected(std::min(deadline_, Clock::now() + kSilence))) {
+      progress_.note("waiting for a peer at " + options_.socket);
+    }
     for (auto delay = kFirstDelay;; delay = std::min(2 * delay, kMaxDelay)) {
       const std::uint64_t before = file_.received();
       if (auto ending = call()) return *ending;
-      if (file_.received() > before) delay = kFirstDelay;
-      if (Clock::now() + delay >= deadline_) return {GetExit::TimedOut, "no peer in time"};
+      if (file_.received() > before) {
+        delay = kFirstDelay;
+        trouble_.clear();
+      }
+      if (Clock::now() + delay >= deadline_) return timed_out();
       std::this_thread::sleep_for(delay);
     }
   }
 
  private:
+  Ending timed_out() const {
+    std::string text = fmt::format("not done in {} s", options_.timeout_seconds);
+    if (!trouble_.empty()) {
+      text += ": " + trouble_;
+    } else if (channel_->GetState(false) != GRPC_CHANNEL_READY) {
+      text += ": no peer answers at " + options_.socket;
+    }
+    return {GetExit::TimedOut, std::move(text)};
+  }
+
   Outcome call() {
     grpc::ClientContext context;
     context.set_deadline(deadline_);
@@ -120,12 +138,14 @@ class Getter {
     using enum grpc::StatusCode;
     if (status.ok()) return conclude();
     const std::string reason = printable(status.error_message());
-    if (status.error_code() == DEADLINE_EXCEEDED) return Ending{GetExit::TimedOut, reason};
+    if (status.error_code() == DEADLINE_EXCEEDED) return timed_out();
     if (status.error_code() == DATA_LOSS) return Ending{GetExit::WrongDigest, reason};
     if (status.error_code() != UNAVAILABLE && status.error_code() != ABORTED) {
       return Ending{GetExit::Refused, reason};
     }
-    progress_.note("asking again: " + reason);
+    // The same again and again is said once.
+    if (reason != trouble_) progress_.note("asking again: " + reason);
+    trouble_ = reason;
     return std::nullopt;
   }
 
@@ -146,8 +166,10 @@ class Getter {
   std::optional<Digest> digest_;
   PartFile file_;
   Progress progress_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<DfdaemonDownload::Stub> stub_;
   Clock::time_point deadline_;
+  std::string trouble_;  // why the last call came to nothing
 };
 
 Ending try_get(const GetOptions& options) {
