@@ -119,10 +119,12 @@ void Supervisor::commit(ReloadPlan plan) {
   }
   for (const std::string& name : diff.workers_added) {
     // A worker of that name may still be on its way out: it comes back with the new command.
-    const bool returns = retired_.erase(name) != 0;
     Launch launch = std::move(plan.launches.at(name));
-    if (returns) instances_.at(name)->set_launch(std::move(launch));
-    if (!returns) add_worker(name, std::move(launch));
+    if (retired_.erase(name) != 0) {
+      instances_.at(name)->set_launch(std::move(launch));
+    } else {
+      add_worker(name, std::move(launch));
+    }
     apply(*instances_.at(name), Event::StartRequested);
   }
   for (const std::string& name : diff.listeners_removed) listeners_.remove(name);
