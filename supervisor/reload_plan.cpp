@@ -69,7 +69,8 @@ Result<ReloadPlan> ReloadPlan::prepare(const ConfigSource& source, const config:
     }
   }
   const std::vector<std::string> moved = moved_listeners(running, plan);
-  for (const std::vector<std::string>* names : {&std::as_const(plan.diff.listeners_added), &moved}) {
+  for (const std::vector<std::string>* names :
+       {&std::as_const(plan.diff.listeners_added), &moved}) {
     if (auto done = claim_listeners(*names, listeners, plan); !done) {
       return std::unexpected(std::move(done.error()));
     }

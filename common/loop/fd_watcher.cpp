@@ -46,11 +46,10 @@ Result<FdWatcher> FdWatcher::create(Loop& loop, int fd, Callback on_ready) {
 void FdWatcher::watch(Interest interest) {
   const int events = events_of(interest);
   if (events == 0) return stop();
-  PERCH_CHECK(uv_poll_start(&box_->raw, events,
-                            [](uv_poll_t* handle, int status, int ready) noexcept {
-                              static_cast<Box*>(handle->data)
-                                  ->callback(readiness_of(status, ready));
-                            }) == 0);
+  PERCH_CHECK(
+      uv_poll_start(&box_->raw, events, [](uv_poll_t* handle, int status, int ready) noexcept {
+        static_cast<Box*>(handle->data)->callback(readiness_of(status, ready));
+      }) == 0);
 }
 
 void FdWatcher::stop() noexcept { uv_poll_stop(&box_->raw); }

@@ -2,8 +2,8 @@
 // HandleBox: where a libuv handle lives. libuv keeps a pointer to a handle until its close callback
 // has run, so the handle and the callback of its owner sit in a box on the heap; the owner holds a
 // BoxPtr, whose deleter asks libuv to close the handle and lets the close callback free the box as
-// its real type (raw.data points to it). The callback lives in the box, so it may destroy its own owner.
-// Private to common/loop: nobody else includes <uv.h>.
+// its real type (raw.data points to it). The callback lives in the box, so it may destroy its own
+// owner. Private to common/loop: nobody else includes <uv.h>.
 #pragma once
 
 #include <uv.h>

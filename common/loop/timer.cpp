@@ -35,8 +35,7 @@ Timer::Timer(Timer&&) noexcept = default;
 Timer& Timer::operator=(Timer&&) noexcept = default;
 
 void Timer::arm(std::chrono::nanoseconds from_now) {
-  const auto delay =
-      std::max(milliseconds::zero(), std::chrono::ceil<milliseconds>(from_now));
+  const auto delay = std::max(milliseconds::zero(), std::chrono::ceil<milliseconds>(from_now));
   box_->deadline = steady_clock::now() + delay;
   // libuv counts from the loop's cached time, which a long callback leaves behind.
   uv_update_time(box_->raw.loop);

@@ -20,8 +20,8 @@ Result<UnixAddress> unix_address(std::string_view path) {
   const bool abstract = path.front() == '@';
   if (abstract) address.raw.sun_path[0] = '\0';
   // An abstract name is counted, a path is terminated.
-  address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() +
-                                        (abstract ? 0U : 1U));
+  address.size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (abstract ? 0U : 1U));
   return address;
 }
 

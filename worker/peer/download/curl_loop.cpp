@@ -32,9 +32,7 @@ struct CurlLoop::Callbacks {
   }
 };
 
-void CurlLoop::Cleanup::operator()(void* multi) const noexcept {
-  curl_multi_cleanup(multi);
-}
+void CurlLoop::Cleanup::operator()(void* multi) const noexcept { curl_multi_cleanup(multi); }
 
 CurlLoop::CurlLoop(Loop& loop)
     : loop_(loop),

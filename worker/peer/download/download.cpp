@@ -174,7 +174,8 @@ void Download::on_fetched(Fetch& fetch, const OriginAnswer& answer, const std::s
   plan_->give_back(last->range);
   const bool served = answer.status == 200 || answer.status == 206;
   if (answer.status == 0 || served) {
-    if (last->fit == Fit::Refused) return try_again("the origin sends another range than asked for");
+    if (last->fit == Fit::Refused)
+      return try_again("the origin sends another range than asked for");
     return try_again(problem.empty() ? "the origin sends less than was asked for" : problem);
   }
   const Refusal refusal = refusal_of(answer.status);
