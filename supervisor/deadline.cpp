@@ -26,11 +26,12 @@ void Deadline::arm(nanoseconds from_now) {
 }
 
 void Deadline::extend(nanoseconds from_now) {
-  if (timer_.armed() && remaining() < from_now) arm(from_now);
+  if (at_ && remaining() < from_now) arm(from_now);
 }
 
 nanoseconds Deadline::remaining() const {
-  return std::max(nanoseconds::zero(), at_ - steady_clock::now());
+  const auto now = steady_clock::now();
+  return std::max(nanoseconds::zero(), at_.value_or(now) - now);
 }
 
 void Deadline::on_expiry(std::chrono::milliseconds late) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 
 #include "common/loop/loop.h"
 #include "common/loop/timer.h"
@@ -17,8 +18,12 @@ class Deadline {
   Deadline(Loop& loop, std::function<void()> on_passed);
 
   void arm(std::chrono::nanoseconds from_now);
-  void disarm() noexcept { timer_.disarm(); }
-  // Moves the deadline away to at least `from_now`; never nearer. No effect when none is armed.
+  void disarm() noexcept {
+    timer_.disarm();
+    at_.reset();
+  }
+  // Moves the deadline away to at least `from_now`; never nearer. No effect when there is none; one
+  // that has just passed comes back while its callback runs.
   void extend(std::chrono::nanoseconds from_now);
   [[nodiscard]] bool armed() const noexcept { return timer_.armed(); }
   [[nodiscard]] std::chrono::nanoseconds remaining() const;
@@ -29,7 +34,7 @@ class Deadline {
   Timer timer_;
   std::function<void()> on_passed_;
   std::chrono::nanoseconds period_{0};
-  std::chrono::steady_clock::time_point at_;
+  std::optional<std::chrono::steady_clock::time_point> at_;  // until disarmed
   bool excused_ = false;
 };
 

@@ -148,13 +148,13 @@ void Instance::on_message(const NotifyMessage& message) {
   if (message.says("READY", "1")) become_ready();
 }
 
-// A process can only speak for itself or for what descends from it; another's pid is refused.
+// A worker can only name what descends from it or what it left behind, a daemon in a session of its
+// own; another's pid is refused.
 void Instance::name_successor(const NotifyMessage& message) {
   const auto pid = number_in<pid_t>(message, "MAINPID");
   if (!pid || *pid == generation_->pid || around_.reaper.watches(*pid)) return;
   const bool ours = process::descends_from(*pid, generation_->pid) ||
-                    (process::descends_from(*pid, ::getpid()) &&
-                     around_.owner.orphans() == process::Orphans::OfOneWorker);
+                    process::is_of(lineage(generation_->pid), *pid, around_.owner.orphans());
   if (ours) generation_->successor = pid;
   if (!ours) around_.log.warn("worker {}: MAINPID={} is none of its processes", name_, *pid);
 }
@@ -178,13 +178,17 @@ void Instance::kill_tree() {
   if (generation_) last_sweep_ = sweep(reaped_ ? 0 : generation_->pid);
 }
 
+process::Lineage Instance::lineage(pid_t leader) const {
+  return {.leader = leader,
+          .session = generation_->session,
+          .tag = generation_tag(name_, generation_->number),
+          .cgroup = cgroup_ ? &*cgroup_ : nullptr};
+}
+
 process::Sweep Instance::sweep(pid_t leader) {
-  const process::Lineage lineage{.leader = leader,
-                                 .session = generation_->session,
-                                 .tag = generation_tag(name_, generation_->number),
-                                 .cgroup = cgroup_ ? &*cgroup_ : nullptr};
   return process::kill_tree(
-      lineage, [this](pid_t pid) { return around_.reaper.watches(pid); }, around_.owner.orphans());
+      lineage(leader), [this](pid_t pid) { return around_.reaper.watches(pid); },
+      around_.owner.orphans());
 }
 
 void Instance::forward(int signal_number) {

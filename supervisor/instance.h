@@ -98,6 +98,7 @@ class Instance final : public process::Reaper::Mourner {
   void conclude(const control::DeathRecord& record, const lifecycle::End& end);
   void on_stillborn(const Generation::Stillborn& failure);
   control::DeathRecord record_of(const process::Exit& exit);
+  [[nodiscard]] process::Lineage lineage(pid_t leader) const;
   process::Sweep sweep(pid_t leader);
   void finish();
   [[nodiscard]] std::optional<std::chrono::nanoseconds> time_in(

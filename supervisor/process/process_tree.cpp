@@ -216,6 +216,12 @@ Result<UniqueFd> open_child_pidfd(pid_t pid) {
   return pidfd;
 }
 
+bool is_of(const Lineage& lineage, pid_t pid, Orphans orphans) {
+  ProcessStat stat;
+  return read_stat(pid, stat) && descends_from(pid, ::getpid()) &&
+         kin_of(stat, lineage, orphans) == Kin::Ours;
+}
+
 Sweep kill_tree(const Lineage& lineage, const std::function<bool(pid_t)>& is_main,
                 Orphans orphans) {
   Sweep sweep;

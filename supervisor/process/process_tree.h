@@ -54,13 +54,15 @@ struct Lineage {
   const WorkerCgroup* cgroup = nullptr;  // where the worker has one of its own
 };
 
+// OfOneWorker: no other worker runs, every orphan is this one's.
+enum class Orphans { OfOneWorker, OfSeveral };
+// Does `pid` descend from us and belong to this generation?
+bool is_of(const Lineage& lineage, pid_t pid, Orphans orphans);
+
 struct Sweep {
   std::vector<pid_t> killed;  // of this generation, alive until now; they will end soon
   unsigned unattributed = 0;  // orphans that nobody can be named for
 };
-
-// OfOneWorker: no other worker runs, every orphan is this one's.
-enum class Orphans { OfOneWorker, OfSeveral };
 
 // Kills every process of the generation, its main process (`leader`) included if it is given.
 // Returns what was found; call again when children have been reaped, until nothing was killed.

@@ -183,6 +183,18 @@ TEST_CASE("what a dead generation left behind dies, and another generation's dae
   CHECK(alive(two.child));
 }
 
+TEST_CASE("a daemon belongs to the generation that left it, and to no other") {
+  const Family family;
+  const Generation one = start("PERCH_GENERATION=app/1");
+  const Generation two = start("PERCH_GENERATION=app/2");
+  for (const pid_t daemon : one.daemons) {
+    CHECK(process::is_of(one.living(), daemon, Orphans::OfSeveral));
+    CHECK_FALSE(process::is_of(two.living(), daemon, Orphans::OfSeveral));
+  }
+  CHECK_FALSE(process::is_of(one.living(), ::getpid(), Orphans::OfOneWorker));
+  CHECK_FALSE(process::is_of(one.living(), ::getppid(), Orphans::OfOneWorker));
+}
+
 TEST_CASE("another worker's main process and what is below it is nobody's orphan") {
   const Family family;
   const Generation one = start("PERCH_GENERATION=app/1");
