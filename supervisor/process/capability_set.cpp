@@ -9,59 +9,18 @@
 #include <cstddef>
 
 #include "common/posix/file.h"
+#include "common/value/capability_names.h"
 
 namespace perch::process {
 namespace {
 
-// In the order of their numbers (linux/capability.h), which never change.
-constexpr std::array<std::string_view, kLastCapability + 1> kNames{"cap_chown",
-                                                                   "cap_dac_override",
-                                                                   "cap_dac_read_search",
-                                                                   "cap_fowner",
-                                                                   "cap_fsetid",
-                                                                   "cap_kill",
-                                                                   "cap_setgid",
-                                                                   "cap_setuid",
-                                                                   "cap_setpcap",
-                                                                   "cap_linux_immutable",
-                                                                   "cap_net_bind_service",
-                                                                   "cap_net_broadcast",
-                                                                   "cap_net_admin",
-                                                                   "cap_net_raw",
-                                                                   "cap_ipc_lock",
-                                                                   "cap_ipc_owner",
-                                                                   "cap_sys_module",
-                                                                   "cap_sys_rawio",
-                                                                   "cap_sys_chroot",
-                                                                   "cap_sys_ptrace",
-                                                                   "cap_sys_pacct",
-                                                                   "cap_sys_admin",
-                                                                   "cap_sys_boot",
-                                                                   "cap_sys_nice",
-                                                                   "cap_sys_resource",
-                                                                   "cap_sys_time",
-                                                                   "cap_sys_tty_config",
-                                                                   "cap_mknod",
-                                                                   "cap_lease",
-                                                                   "cap_audit_write",
-                                                                   "cap_audit_control",
-                                                                   "cap_setfcap",
-                                                                   "cap_mac_override",
-                                                                   "cap_mac_admin",
-                                                                   "cap_syslog",
-                                                                   "cap_wake_alarm",
-                                                                   "cap_block_suspend",
-                                                                   "cap_audit_read",
-                                                                   "cap_perfmon",
-                                                                   "cap_bpf",
-                                                                   "cap_checkpoint_restore"};
-static_assert(kNames[CAP_SETPCAP] == "cap_setpcap" && kCapSetpcap == CAP_SETPCAP);
-static_assert(kNames[CAP_NET_RAW] == "cap_net_raw");
-static_assert(kNames[CAP_SYS_RESOURCE] == "cap_sys_resource" &&
+static_assert(kCapabilityNames[CAP_SETPCAP] == "cap_setpcap" && kCapSetpcap == CAP_SETPCAP);
+static_assert(kCapabilityNames[CAP_NET_RAW] == "cap_net_raw");
+static_assert(kCapabilityNames[CAP_SYS_RESOURCE] == "cap_sys_resource" &&
               kCapSysResource == CAP_SYS_RESOURCE);
-static_assert(kNames[CAP_AUDIT_READ] == "cap_audit_read");
-static_assert(kNames[CAP_CHECKPOINT_RESTORE] == "cap_checkpoint_restore");
-static_assert(kNames.size() == CAP_CHECKPOINT_RESTORE + 1);
+static_assert(kCapabilityNames[CAP_AUDIT_READ] == "cap_audit_read");
+static_assert(kCapabilityNames[CAP_CHECKPOINT_RESTORE] == "cap_checkpoint_restore");
+static_assert(kCapabilityNames.size() == CAP_CHECKPOINT_RESTORE + 1);
 
 constexpr std::string_view kPrefix = "cap_";
 
@@ -93,12 +52,14 @@ Result<CapabilitySet> from_status(std::string_view field) {
 std::optional<int> capability_number(std::string_view name) {
   std::string canonical = lower(name);
   if (!canonical.starts_with(kPrefix)) canonical.insert(0, kPrefix);
-  const auto found = std::ranges::find(kNames, canonical);
-  if (found == kNames.end()) return std::nullopt;
-  return static_cast<int>(found - kNames.begin());
+  const auto found = std::ranges::find(kCapabilityNames, canonical);
+  if (found == kCapabilityNames.end()) return std::nullopt;
+  return static_cast<int>(found - kCapabilityNames.begin());
 }
 
-std::string_view capability_name(int number) { return kNames.at(static_cast<std::size_t>(number)); }
+std::string_view capability_name(int number) {
+  return kCapabilityNames.at(static_cast<std::size_t>(number));
+}
 
 Result<CapabilitySet> CapabilitySet::parse(const std::vector<std::string>& names) {
   CapabilitySet set;
