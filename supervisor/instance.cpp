@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 
@@ -18,6 +19,8 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kKillTimeout{5};
 constexpr std::size_t kMaxStatusText = 256;
+// A worker may ask for more time; nobody means more than this, and larger numbers overflow.
+constexpr std::chrono::hours kMaxExtension{24};
 
 // What of stop_timeout a worker gets to finish its work before it is signalled.
 nanoseconds drain_share(nanoseconds stop_timeout) { return stop_timeout * 4 / 5; }
@@ -141,7 +144,7 @@ void Instance::on_message(const NotifyMessage& message) {
     generation_->errno_text = Error::from_errno(*number, "").code().message();
   }
   if (const auto more = number_in<std::int64_t>(message, "EXTEND_TIMEOUT_USEC")) {
-    if (*more > 0) deadline_.extend(microseconds(*more));
+    if (*more > 0) deadline_.extend(std::min(microseconds(*more), microseconds(kMaxExtension)));
   }
   name_successor(message);
   // Last: it may start a new life, and this generation with it.
