@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <set>
 
 #include "common/posix/file.h"
 #include "supervisor/process/worker_cgroup.h"
@@ -145,7 +146,23 @@ Kin kin_of(const ProcessStat& orphan, const Lineage& lineage, Orphans orphans) {
   if (orphans == Orphans::OfOneWorker) return Kin::Ours;
   if (orphan.session == lineage.session || orphan.group == lineage.session) return Kin::Ours;
   if (has_tag(orphan.pid, lineage.tag) || is_member(lineage.cgroup, orphan.pid)) return Kin::Ours;
-  return names_any_generation(orphan.pid) ? Kin::Anothers : Kin::Unknown;
+  if (names_any_generation(orphan.pid)) return Kin::Anothers;
+  // One that is on its way out has lost its environment already: it is waited for.
+  return is_exiting(orphan.pid) ? Kin::Ours : Kin::Unknown;
+}
+
+void end_child(pid_t child, const Lineage& lineage, Orphans orphans, Sweep& sweep) {
+  ProcessStat stat;
+  if (!read_stat(child, stat) || is_zombie(stat)) return;
+  switch (child == lineage.leader ? Kin::Ours : kin_of(stat, lineage, orphans)) {
+    case Kin::Ours:
+      return kill_subtree(stat, sweep.killed);
+    case Kin::Unknown:
+      ++sweep.unattributed;
+      return;
+    case Kin::Anothers:
+      return;
+  }
 }
 
 }  // namespace
@@ -225,20 +242,15 @@ bool is_of(const Lineage& lineage, pid_t pid, Orphans orphans) {
 Sweep kill_tree(const Lineage& lineage, const std::function<bool(pid_t)>& is_main,
                 Orphans orphans) {
   Sweep sweep;
-  for (const pid_t child : own_children()) {
-    ProcessStat stat;
-    const bool leads = child == lineage.leader;
-    if (!leads && is_main(child)) continue;
-    if (!read_stat(child, stat) || is_zombie(stat)) continue;
-    switch (leads ? Kin::Ours : kin_of(stat, lineage, orphans)) {
-      case Kin::Ours:
-        kill_subtree(stat, sweep.killed);
-        break;
-      case Kin::Unknown:
-        ++sweep.unattributed;
-        break;
-      case Kin::Anothers:
-        break;
+  std::set<pid_t> seen;
+  // One that is found dead may have left us its children after the list was read: until a list
+  // brings nobody new.
+  for (bool news = true; news;) {
+    news = false;
+    for (const pid_t child : own_children()) {
+      if (!seen.insert(child).second) continue;
+      news = true;
+      if (child == lineage.leader || !is_main(child)) end_child(child, lineage, orphans, sweep);
     }
   }
   kill_cgroup(lineage.cgroup, sweep.killed);
