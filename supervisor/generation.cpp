@@ -54,8 +54,13 @@ Result<Generation::ChildEnds> Generation::open_lines(const Stage& stage, const P
     channel_ = std::move(pair->ours);
     ends.channel = std::move(pair->workers);
   } else {
-    auto notify = handover::NotifySocket::open(stage.loop, stage.runtime.next_socket_name(),
-                                               plan.launch.uid, on_message);
+    const uid_t uid = plan.launch.uid;
+    auto notify =
+        handover::NotifySocket::open(stage.loop, stage.runtime.next_socket_name(), uid, on_message);
+    if (!notify) {
+      notify = handover::NotifySocket::open(stage.loop, stage.runtime.next_abstract_name(), uid,
+                                            on_message);
+    }
     if (!notify) return std::unexpected(std::move(notify.error()));
     notify_ = std::move(*notify);
   }

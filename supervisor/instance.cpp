@@ -110,7 +110,12 @@ void Instance::spawn() {
   if (!born) return on_stillborn(born.error());
   generation_ = std::move(born->generation);
   const auto watched = around_.reaper.watch(generation_->pid, std::move(born->pidfd), *this);
-  PERCH_CHECK(watched.has_value());
+  if (!watched) {
+    // What cannot be watched must not serve; it is reaped as an orphan.
+    sweep(generation_->pid);
+    generation_.reset();
+    return on_stillborn({watched.error().text(), std::nullopt});
+  }
   around_.log.info("worker {}: generation {} is pid {}", name_, generations_, generation_->pid);
   around_.owner.on_event(*this, lifecycle::Event::Spawned);
   if (launch_.config.readiness.by == config::ReadinessBy::Started) become_ready();
@@ -156,6 +161,7 @@ void Instance::on_message(const NotifyMessage& message) {
 void Instance::name_successor(const NotifyMessage& message) {
   const auto pid = number_in<pid_t>(message, "MAINPID");
   if (!pid || *pid == generation_->pid || around_.reaper.watches(*pid)) return;
+  if (around_.owner.is_foreign(*pid)) return;
   const bool ours = process::descends_from(*pid, generation_->pid) ||
                     process::is_of(lineage(generation_->pid), *pid, around_.owner.orphans());
   if (ours) generation_->successor = pid;
@@ -190,7 +196,8 @@ process::Lineage Instance::lineage(pid_t leader) const {
 
 process::Sweep Instance::sweep(pid_t leader) {
   return process::kill_tree(
-      lineage(leader), [this](pid_t pid) { return around_.reaper.watches(pid); },
+      lineage(leader),
+      [this](pid_t pid) { return around_.reaper.watches(pid) || around_.owner.is_foreign(pid); },
       around_.owner.orphans());
 }
 
@@ -211,6 +218,7 @@ void Instance::on_dead() {
     around_.log.warn("worker {}: {} bytes of its output were lost: nobody reads perch's", name_,
                      lost);
   }
+  left_behind_ = false;
   if (generation_->successor && !process::is_exiting(*generation_->successor)) return;
   generation_->successor.reset();
   const process::Sweep swept = sweep(0);
@@ -222,7 +230,11 @@ void Instance::on_dead() {
 }
 
 void Instance::on_reaped(const process::Exit& exit) {
-  if (generation_->successor && succeed()) return;
+  if (generation_->successor) {
+    if (succeed()) return;
+    // Nobody takes over: what was spared for it goes too.
+    left_behind_ = !sweep(0).killed.empty();
+  }
   reaped_ = true;
   const control::DeathRecord record = record_of(exit);
   shell_code_ = exit.by_signal ? 128 + exit.status : exit.status;
@@ -240,7 +252,12 @@ bool Instance::succeed() {
   if (!pidfd) return false;
   around_.log.info("worker {}: main process is pid {} now", name_, pid);
   generation_->pid = pid;
-  return around_.reaper.watch(pid, std::move(*pidfd), *this).has_value();
+  if (!around_.reaper.watch(pid, std::move(*pidfd), *this)) return false;
+  // A stop that is under way was told to its predecessor.
+  if (const auto* stopping = std::get_if<lifecycle::Stopping>(&state_)) {
+    stopping->force == lifecycle::Force::Asked ? send_stop_signal() : kill_tree();
+  }
+  return true;
 }
 
 control::DeathRecord Instance::record_of(const process::Exit& exit) {

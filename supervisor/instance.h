@@ -39,6 +39,8 @@ struct Surroundings {
     virtual void on_event(Instance& instance, lifecycle::Event event) = 0;
     // Is this the only worker whose processes may be about?
     virtual process::Orphans orphans() const = 0;
+    // A child of perch that no worker made.
+    virtual bool is_foreign(pid_t pid) const = 0;
   };
   Owner& owner;
   Log& log;

@@ -89,6 +89,13 @@ std::vector<SharedListener> ListenerSet::find(const std::vector<std::string>& na
   return found;
 }
 
+Result<void> ListenerSet::check(const std::string& name, const config::ListenerConfig& config) {
+  if (auto request = request_of(name, config); !request) {
+    return std::unexpected(std::move(request.error()));
+  }
+  return {};
+}
+
 void ListenerSet::adjust(const std::string& name, const config::ListenerConfig& config) {
   const auto found = listeners_.find(name);
   PERCH_CHECK(found != listeners_.end());

@@ -39,6 +39,8 @@ class ListenerSet {
   // In the given order; every name is in the set.
   [[nodiscard]] std::vector<SharedListener> find(const std::vector<std::string>& names) const;
 
+  // Whether the names in it mean something here; nothing is touched.
+  static Result<void> check(const std::string& name, const config::ListenerConfig& config);
   // What a reload can change on a socket that is in use.
   void adjust(const std::string& name, const config::ListenerConfig& config);
   [[nodiscard]] std::map<std::string, control::ListenerStatus> status() const;

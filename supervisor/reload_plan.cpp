@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/reload_plan.h"
 
+#include <optional>
 #include <utility>
 
 namespace perch {
@@ -18,27 +19,45 @@ Result<void> resolve_workers(const std::vector<std::string>& names, const rlimit
   return {};
 }
 
-Result<void> claim_listeners(const std::vector<std::string>& names, ListenerSet& listeners,
-                             ReloadPlan& plan) {
+// A listener whose path another one gives up is that one under a new name.
+std::optional<std::string> former_name(const std::string& path, const config::Config& running,
+                                       const config::Diff& diff) {
+  for (const std::string& name : diff.listeners_removed) {
+    if (running.listeners.at(name).path == path) return name;
+  }
+  return std::nullopt;
+}
+
+Result<void> claim_listeners(const std::vector<std::string>& names, const config::Config& running,
+                             ListenerSet& listeners, ReloadPlan& plan) {
   for (const std::string& name : names) {
-    auto claimed = listeners.claim(name, plan.wanted.listeners.at(name));
+    const config::ListenerConfig& wanted = plan.wanted.listeners.at(name);
+    if (const auto former = former_name(wanted.path, running, plan.diff)) {
+      plan.listeners.emplace(name, listeners.find({*former}).front());
+      plan.renamed.push_back(name);
+      continue;
+    }
+    auto claimed = listeners.claim(name, wanted);
     if (!claimed) return refuse("listener " + name + ": " + claimed.error().text);
     plan.listeners.emplace(name, std::move(*claimed));
   }
   return {};
 }
 
-// A socket cannot move: a new path, or another owner at its birth, is a new claim.
-bool needs_new_claim(const config::ListenerConfig& running, const config::ListenerConfig& wanted) {
-  return running.path != wanted.path;
+Result<void> check_listeners(const std::vector<std::string>& names, const ReloadPlan& plan) {
+  for (const std::string& name : names) {
+    auto checked = ListenerSet::check(name, plan.wanted.listeners.at(name));
+    if (!checked) return checked;
+  }
+  return {};
 }
 
+// A socket cannot move: a new path is a new claim.
 std::vector<std::string> moved_listeners(const config::Config& running, const ReloadPlan& plan) {
   std::vector<std::string> moved;
   for (const std::string& name : plan.diff.listeners_changed) {
-    if (needs_new_claim(running.listeners.at(name), plan.wanted.listeners.at(name))) {
-      moved.push_back(name);
-    }
+    const bool stays = running.listeners.at(name).path == plan.wanted.listeners.at(name).path;
+    if (!stays) moved.push_back(name);
   }
   return moved;
 }
@@ -68,10 +87,13 @@ Result<ReloadPlan> ReloadPlan::prepare(const ConfigSource& source, const config:
       return std::unexpected(std::move(done.error()));
     }
   }
+  if (auto done = check_listeners(plan.diff.listeners_changed, plan); !done) {
+    return std::unexpected(std::move(done.error()));
+  }
   const std::vector<std::string> moved = moved_listeners(running, plan);
   for (const std::vector<std::string>* names :
        {&std::as_const(plan.diff.listeners_added), &moved}) {
-    if (auto done = claim_listeners(*names, listeners, plan); !done) {
+    if (auto done = claim_listeners(*names, running, listeners, plan); !done) {
       return std::unexpected(std::move(done.error()));
     }
   }

@@ -29,6 +29,7 @@ struct ReloadPlan {
   config::Diff diff;
   std::map<std::string, Launch> launches;           // of workers added, restarted or adjusted
   std::map<std::string, SharedListener> listeners;  // added, or at a new path
+  std::vector<std::string> renamed;  // of these, the ones that perch holds under another name
 
   // The error is one line that names every problem.
   static Result<ReloadPlan> prepare(const ConfigSource& source, const config::Config& running,

@@ -46,9 +46,15 @@ void RuntimeDirectory::choose() {
 }
 
 std::string RuntimeDirectory::next_socket_name() {
-  if (!chosen_) choose();
-  const std::string name = "notify." + std::to_string(::getpid()) + "." + std::to_string(++count_);
-  return directory_.empty() ? "@perch-" + name : directory_ + "/" + name;
+  if (!chosen_ || (!directory_.empty() && !serves(directory_))) choose();
+  if (directory_.empty()) return next_abstract_name();
+  return directory_ + "/" + next_name();
+}
+
+std::string RuntimeDirectory::next_abstract_name() { return "@perch-" + next_name(); }
+
+std::string RuntimeDirectory::next_name() {
+  return "notify." + std::to_string(::getpid()) + "." + std::to_string(++count_);
 }
 
 }  // namespace perch

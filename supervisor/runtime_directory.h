@@ -20,9 +20,12 @@ class RuntimeDirectory {
 
   // A name that no other call has given, short enough for a socket; abstract ones begin with '@'.
   std::string next_socket_name();
+  // For when the directory refuses what it allowed before: it is full, or somebody cleaned it up.
+  std::string next_abstract_name();
 
  private:
   void choose();
+  std::string next_name();
 
   std::string control_;
   std::string directory_;

@@ -63,10 +63,15 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
 Supervisor::~Supervisor() { log_.detach(); }
 
 Result<void> Supervisor::prepare() {
+  // An exec that gains file capabilities clears it, and /proc/self is then root's: no child could
+  // set its oom_score_adj.
+  ::prctl(PR_SET_DUMPABLE, 1);
   auto dev_null = open_file("/dev/null", O_RDWR);
   if (!dev_null) return std::unexpected(std::move(dev_null.error()));
   dev_null_ = std::move(*dev_null);
   if (!is_init() && ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail("become subreaper");
+  // A shell that started something and then exec'ed perch leaves us its children.
+  for (const pid_t pid : process::own_children()) foreign_.insert(pid);
   auto spawner = process::Spawner::create();
   if (!spawner) return std::unexpected(std::move(spawner.error()));
   spawner_.emplace(std::move(*spawner));
@@ -159,6 +164,9 @@ void Supervisor::on_claim_failed(const ListenerSet::ClaimFailure& failure) {
 }
 
 void Supervisor::apply(Instance& instance, Event event) {
+  // An end may begin amid the start of several workers: those that come later stay down.
+  const bool starts = event == Event::StartRequested || event == Event::RestartRequested;
+  if (starts && phase_ == Phase::Ending) return;
   const lifecycle::State before = instance.state();
   const lifecycle::Step step = lifecycle::step(before, event, instance.facts());
   if (lifecycle::name(before) != lifecycle::name(step.next)) {
@@ -224,9 +232,10 @@ void Supervisor::settle() {
     instances_.erase(name);
     return true;
   });
-  // At the very first start a command that cannot run is a typo, which must not hold clients.
+  // At the very first start a command that cannot run is a typo, which must not hold clients. What
+  // a reload brings later backs off: the others serve.
   for (const auto& [name, instance] : instances_) {
-    if (phase_ == Phase::Running && instance->stillborn_at_first()) {
+    if (phase_ == Phase::Running && reloads_.ok == 0 && instance->stillborn_at_first()) {
       return end(Event::StopRequested, instance->shell_code());
     }
   }

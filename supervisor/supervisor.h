@@ -71,6 +71,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
 
   void on_event(Instance& instance, lifecycle::Event event) override { apply(instance, event); }
   process::Orphans orphans() const override;
+  bool is_foreign(pid_t pid) const override { return foreign_.contains(pid); }
   control::Status status() override;
   std::vector<std::string> not_ready() override;
   Result<void> reload() override;
@@ -93,6 +94,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   std::optional<process::Reaper> reaper_;
   std::optional<Signals> signals_;
   std::map<std::string, std::unique_ptr<Instance>> instances_;
+  std::set<pid_t> foreign_;        // children that perch had before it was perch
   std::set<std::string> retired_;  // taken out of the configuration, still stopping
   std::unique_ptr<control::ControlServer> control_;
   Phase phase_ = Phase::Claiming;

@@ -38,6 +38,7 @@ void Supervisor::on_signal(int number) {
 
 void Supervisor::on_orphan(pid_t pid) {
   log_.debug("reaped orphan {}", pid);
+  foreign_.erase(pid);
   for (const auto& [name, instance] : instances_) instance->on_orphan_reaped();
 }
 
@@ -106,6 +107,7 @@ void Supervisor::commit(ReloadPlan plan) {
     if (!plan.listeners.contains(name)) listeners_.adjust(name, config_.listeners.at(name));
   }
   for (auto& [name, listener] : plan.listeners) listeners_.put(name, std::move(listener));
+  for (const std::string& name : plan.renamed) listeners_.adjust(name, config_.listeners.at(name));
   for (const std::string& name : diff.workers_removed) {
     retired_.insert(name);
     apply(*instances_.at(name), Event::StopRequested);

@@ -12,6 +12,10 @@ namespace perch::handover {
 namespace {
 
 constexpr int kMessagesPerTurn = 64;
+// Children of the worker that send without pause must not keep a drain from its end.
+constexpr int kMessagesPerDrain = 4096;
+
+bool is_abstract(const std::string& path) { return path.starts_with('@'); }
 
 Result<void> bind_for(int socket, const std::string& path, uid_t worker) {
   auto address = unix_address(path);
@@ -21,10 +25,9 @@ Result<void> bind_for(int socket, const std::string& path, uid_t worker) {
     return fail("SO_PASSCRED");
   // On the socket before it has a name: the file is born with this mode.
   if (::fchmod(socket, 0600) != 0) return fail("fchmod");
-  ::unlink(path.c_str());
+  if (!is_abstract(path)) ::unlink(path.c_str());
   if (::bind(socket, address->get(), address->size) != 0) return fail("bind " + path);
-  const bool abstract = path.starts_with('@');
-  if (!abstract && worker != ::geteuid() &&
+  if (!is_abstract(path) && worker != ::geteuid() &&
       ::lchown(path.c_str(), worker, static_cast<gid_t>(-1)) != 0) {
     return fail("chown " + path);
   }
@@ -45,7 +48,9 @@ NotifySocket::NotifySocket(UniqueFd socket, std::string path, uid_t worker, OnMe
       worker_(worker),
       on_message_(std::make_shared<const OnMessage>(std::move(on_message))) {}
 
-NotifySocket::~NotifySocket() { ::unlink(path_.c_str()); }
+NotifySocket::~NotifySocket() {
+  if (!is_abstract(path_)) ::unlink(path_.c_str());
+}
 
 Result<std::unique_ptr<NotifySocket>> NotifySocket::open(Loop& loop, const std::string& path,
                                                          uid_t worker, OnMessage on_message) {
@@ -70,8 +75,7 @@ void NotifySocket::on_ready() {
 }
 
 void NotifySocket::drain() {
-  while (receive_one()) {
-  }
+  for (int i = 0; i < kMessagesPerDrain && receive_one(); ++i) continue;
 }
 
 // False when nothing is left, or when the message ended this object.

@@ -143,8 +143,9 @@ Step on(const Draining& state, Event event, const Facts& facts) {
     case Event::StopRequested:
       return {Draining{StopReason::Requested}, {}};
     case Event::StartRequested:
-    case Event::RestartRequested:
       return {Draining{run_again(state.why)}, {}};
+    case Event::RestartRequested:
+      return {Draining{StopReason::Restart}, {}};
     case Event::KillRequested:
       return kill(StopReason::Requested);
     case Event::WatchdogExpired:
@@ -183,8 +184,9 @@ Step on(const Stopping& state, Event event, const Facts& facts) {
     case Event::StopRequested:
       return {Stopping{StopReason::Requested, state.force}, {}};
     case Event::StartRequested:
-    case Event::RestartRequested:
       return {Stopping{run_again(state.why), state.force}, {}};
+    case Event::RestartRequested:
+      return {Stopping{StopReason::Restart, state.force}, {}};
     case Event::KillRequested:
       return kill(StopReason::Requested);
     case Event::WatchdogExpired:

@@ -84,7 +84,11 @@ void Reaper::Table::bury(pid_t pid) {
   siginfo_t info{};
   rusage used{};
   const id_t pidfd = static_cast<id_t>(found->second.pidfd.get());
-  if (wait_without_blocking(P_PIDFD, pidfd, WNOWAIT, info, nullptr) == 0) return;
+  if (wait_without_blocking(P_PIDFD, pidfd, WNOWAIT, info, nullptr) == 0) {
+    // Dead, and not ours to reap before its tracer lets go; then comes a SIGCHLD.
+    found->second.watcher->stop();
+    return;
+  }
   Mourner& mourner = *found->second.mourner;
   mourner.on_dead();
   wait_without_blocking(P_PIDFD, pidfd, 0, info, &used);

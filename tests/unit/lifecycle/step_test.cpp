@@ -113,7 +113,7 @@ std::vector<Row> fixed_rows() {
       rows.push_back({state, DeadlinePassed, stopping(why), kSignal, {}});
       rows.push_back({state, StopRequested, draining(kRequested), kNothing, {}});
       rows.push_back({state, StartRequested, draining(again), kNothing, {}});
-      rows.push_back({state, RestartRequested, draining(again), kNothing, {}});
+      rows.push_back({state, RestartRequested, draining(kRestart), kNothing, {}});
       rows.push_back({state, KillRequested, stopping(kRequested, Force::Killed), kKill, {}});
       rows.push_back({state, WatchdogExpired, stopping(why, Force::Killed), kKill, {}});
     }
@@ -121,7 +121,7 @@ std::vector<Row> fixed_rows() {
       const Force force = now->force;
       rows.push_back({state, StopRequested, stopping(kRequested, force), kNothing, {}});
       rows.push_back({state, StartRequested, stopping(again, force), kNothing, {}});
-      rows.push_back({state, RestartRequested, stopping(again, force), kNothing, {}});
+      rows.push_back({state, RestartRequested, stopping(kRestart, force), kNothing, {}});
       rows.push_back({state, KillRequested, stopping(kRequested, Force::Killed), kKill, {}});
       if (force == Force::Asked) {
         rows.push_back({state, LeftProcesses, stopping(why, Force::Killed), kKill, {}});
@@ -208,6 +208,15 @@ TEST_CASE("a generation is spawned exactly when Starting begins") {
 TEST_CASE("a worker that was asked to stop never comes back by itself") {
   for (const State& state : {draining(StopReason::Requested), stopping(StopReason::Requested)}) {
     for (const Facts& facts : all_facts()) CHECK(step(state, Died, facts).next == kIdle);
+  }
+}
+
+TEST_CASE("a restart with a new configuration is not lost in a stop for another reason") {
+  const Facts given_up{Verdict::GiveUp, DrainSupport::No};
+  for (const State& state : {draining(StopReason::MemoryHigh), stopping(StopReason::NeverReady),
+                             stopping(StopReason::None, Force::Killed)}) {
+    const State next = step(state, RestartRequested, given_up).next;
+    CHECK(step(next, Died, given_up).next == kStarting);
   }
 }
 
