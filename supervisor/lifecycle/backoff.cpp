@@ -36,6 +36,8 @@ bool wants_restart(config::RestartWhen when, const End& end) {
 
 // The n-th delay of the growing series, n from 0, before jitter.
 DoubleMilliseconds nth_delay(const config::RestartConfig& policy, unsigned n) {
+  // The power grows to infinity, which times zero would be no number.
+  if (policy.delay == milliseconds::zero()) return DoubleMilliseconds::zero();
   const DoubleMilliseconds grown = DoubleMilliseconds(policy.delay) * std::pow(policy.factor, n);
   return std::min<DoubleMilliseconds>(grown, policy.max_delay);
 }

@@ -200,4 +200,33 @@ TEST_CASE("a killed perch takes its worker along; the next one has the path, whi
   }
 }
 
+TEST_CASE("a worker is started again though the place of perch's own sockets is gone") {
+  const TemporaryDirectory directory;
+  const TemporaryDirectory control;
+  const std::string socket = control.path("c.sock");
+  const PerchProcess perch(
+      directory, app_config(directory),
+      {.arguments = {"--control", socket}, .environment = {"TMPDIR=/nowhere"}});
+  const Reply first = ask_newer(directory.path("api.sock"), 0);
+  std::filesystem::remove_all(control.path());
+  CHECK_FALSE(ask(directory.path("api.sock"), "exit 1"));
+  CHECK(ask_newer(directory.path("api.sock"), first.generation).pid != first.pid);
+}
+
+TEST_CASE("children that perch had before it was perch are not the worker's orphans") {
+  const TemporaryDirectory directory;
+  const std::string pid_file = directory.path("pid");
+  PerchProcess perch(
+      directory, app_config(directory),
+      {.prefix = {"/bin/sh", "-c", "sleep 1000 & echo $! > " + pid_file + "; exec \"$@\"", "sh"}});
+  REQUIRE(perch.wait_ready());
+  const auto text = read_file(pid_file);
+  REQUIRE(text);
+  const pid_t sibling = std::stoi(*text);
+  CHECK_FALSE(ask(directory.path("api.sock"), "exit 1"));
+  REQUIRE(wait_until([&] { return perch.worker()["starts"] == 2; }));
+  CHECK(::kill(sibling, 0) == 0);
+  ::kill(sibling, SIGKILL);
+}
+
 }  // namespace perch::test

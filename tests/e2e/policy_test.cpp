@@ -59,7 +59,7 @@ TEST_CASE("never: perch ends as its worker did") {
     scene.end_worker("exit " + std::to_string(status));
     CHECK(scene.perch.process().wait() == exited(status));
   }
-  for (const int signal : {SIGKILL, SIGTERM, SIGPIPE, SIGSEGV}) {
+  for (const int signal : {SIGKILL, SIGTERM, SIGPIPE, SIGALRM}) {
     Scene scene("policy = \"never\"");
     scene.end_worker("signal " + std::to_string(signal));
     CHECK(scene.perch.process().wait() == exited(128 + signal));
@@ -181,6 +181,16 @@ TEST_CASE("a command that cannot be executed later is waited for") {
   fs::copy_file(worker, directory.path("new"));
   fs::rename(directory.path("new"), program);
   CHECK(ask_newer(api, before.generation).text == "pong");
+}
+
+TEST_CASE("an end that begins amid the start of several workers starts no more of them") {
+  const TemporaryDirectory directory;
+  PerchProcess perch(directory,
+                     "[workers.a]\ncommand = [\"/no/such/program\"]\n"
+                     "[workers.a.restart]\nattempts = 1\non_give_up = \"exit\"\n"
+                     "[workers.b]\ncommand = [\"/bin/sleep\", \"1000\"]\n");
+  CHECK(perch.process().wait() == exited(4));
+  CHECK_FALSE(perch.log().contains("worker b: generation 1 is pid"));
 }
 
 }  // namespace perch::test

@@ -24,10 +24,10 @@ class Served {
   }
 
   ~Served() {
+    CHECK(wait_until([this] { return storm_->served() > 0; }));
     const StormCounts counts = storm_->stop();
     CHECK(counts.refused == 0);
     CHECK(counts.missing == 0);
-    CHECK(counts.served > 0);
     CHECK(counts.inodes.size() == 1);
   }
   Served(const Served&) = delete;
@@ -100,6 +100,41 @@ TEST_CASE("a changed environment restarts the worker, which then sees it") {
   CHECK(served.restarted());
   CHECK(ask(served.api(), "env COLOUR")->text == "blue");
   CHECK(served.perch().worker()["deaths"]["requested"] == 1);
+}
+
+TEST_CASE("a new worker that cannot be started backs off, and the others go on") {
+  Served served;
+  served.reload({}, "[workers.extra]\ncommand = [\"/no/such/program\"]\n");
+  CHECK(served.perch().wait_state("backoff", "extra"));
+  CHECK(served.perch().worker("extra")["deaths"]["exec-failed"] == 1);
+  CHECK(served.same_worker());
+}
+
+TEST_CASE("a listener under a new name is the same socket") {
+  Served served;
+  const auto inode = served.perch().status()["listeners"]["api"]["inode"];
+  std::string renamed = app_config(served.directory());
+  for (const auto& [from, to] : {std::pair("[listeners.api]", "[listeners.web]"),
+                                 std::pair("listeners = [\"api\"]", "listeners = [\"web\"]")}) {
+    const auto at = renamed.find(from);
+    REQUIRE(at != std::string::npos);
+    renamed.replace(at, std::string_view(from).size(), to);
+  }
+  served.perch().write_config(renamed);
+  served.perch().process().signal(SIGHUP);
+  CHECK(wait_until([&] { return served.perch().status()["listeners"].contains("web"); }));
+  CHECK(served.perch().status()["listeners"]["web"]["inode"] == inode);
+  CHECK_FALSE(served.perch().status()["listeners"].contains("api"));
+  CHECK(served.restarted());
+}
+
+TEST_CASE("a socket's owner who does not exist is refused before anything changes") {
+  Served served;
+  served.perch().write_config(
+      app_config(served.directory(), {.listener = "user = \"nobody-of-that-name\""}));
+  served.perch().process().signal(SIGHUP);
+  CHECK(wait_until([&] { return served.perch().status()["perch"]["reloads"]["failed"] == 1; }));
+  CHECK(served.same_worker());
 }
 
 TEST_CASE("a changed command restarts the worker") {

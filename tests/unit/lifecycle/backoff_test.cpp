@@ -34,6 +34,14 @@ TEST_CASE("the first failures restart at once, then the delay doubles up to its 
   CHECK(after(1'000'000, killed()).delay == 5s);
 }
 
+TEST_CASE("without a delay every failure restarts at once, however many there were") {
+  config::RestartConfig policy;
+  policy.delay = 0ms;
+  for (const unsigned failures : {3U, 1'026U, 1'027U, 1'000'000U}) {
+    CHECK(after(failures, killed(), policy).verdict == Verdict::RestartNow);
+  }
+}
+
 TEST_CASE("jitter spreads the delay by its share to both sides") {
   CHECK(after(3, killed(), defaults(), 0.0).delay == 80ms);
   CHECK(after(3, killed(), defaults(), 0.5).delay == 100ms);
