@@ -37,7 +37,7 @@ std::string duration_cell(const ordered_json& value) {
 
 bool is_positive(const ordered_json& value) { return value.is_number() && value.get<double>() > 0; }
 bool is_said(const ordered_json& value) {
-  return value.is_string() && !value.empty() && value != "";
+  return value.is_string() && !value.get_ref<const std::string&>().empty();
 }
 
 // Indented, and broken between words where it would pass the last column.
@@ -62,7 +62,7 @@ std::string detail(const std::string& text) {
 
 // Padded first: escape sequences have no width.
 std::string coloured_state(const std::string& state, Colour colour) {
-  const auto padded = fmt::format("{:<9}", state);
+  std::string padded = fmt::format("{:<9}", state);
   if (colour == Colour::Off) return padded;
   const int code = state == "ready" ? 32 : state == "failed" ? 31 : 33;
   return fmt::format("\x1b[{}m{}\x1b[0m", code, padded);

@@ -55,6 +55,7 @@ class TableReader {
   void read(std::string_view key, Into& into, const Unit<T>& unit) {
     const Node* const node = take(key);
     if (node == nullptr) return;
+    // NOLINTNEXTLINE(bugprone-optional-value-conversion): `into` may be no optional
     if (auto value = parse<T>(*node, below(key), unit)) into = std::move(*value);
   }
 

@@ -24,8 +24,7 @@ struct Scale {
   std::uint64_t factor;
 };
 
-constexpr std::array<Scale, 4> kTimes{
-    {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}}};
+constexpr std::array<Scale, 4> kTimes{{{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}};
 constexpr std::array<Scale, 5> kSizes{{{"B", 1},
                                        {"KiB", 1ULL << 10U},
                                        {"MiB", 1ULL << 20U},

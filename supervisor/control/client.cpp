@@ -56,7 +56,7 @@ class Exchange {
       ssize_t got = -1;
       if (set_timeout(SO_RCVTIMEO)) got = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && !(errno == ECONNRESET && !all.empty())) return fail_timed("receive");
+      if (got < 0 && (errno != ECONNRESET || all.empty())) return fail_timed("receive");
       if (got <= 0) return all;
       all.append(chunk.data(), static_cast<std::size_t>(got));
     }

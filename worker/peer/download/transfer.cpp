@@ -97,7 +97,8 @@ void Transfer::end(int code) {
   running_ = false;
   std::string problem;
   if (code != CURLE_OK) {
-    problem = error_.c_str();  // up to the terminator that curl wrote
+    // NOLINTNEXTLINE(readability-redundant-string-cstr): up to the terminator that curl wrote
+    problem = error_.c_str();
     if (problem.empty()) problem = curl_easy_strerror(static_cast<CURLcode>(code));
   }
   // The handler may destroy this object, and with it the function that runs.
