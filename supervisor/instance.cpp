@@ -283,8 +283,13 @@ void Instance::conclude(const control::DeathRecord& record, const lifecycle::End
   if (!on_purpose) {
     decision_ = lifecycle::decide(launch_.config.restart, decision_.failures, end, dice);
   }
-  around_.log.info("worker {}: generation {} ended: {}: {}", name_, record.generation,
-                   lifecycle::name(record.cause), record.detail);
+  around_.journal.record(
+      {.type = control::Event::Type::WorkerDeath,
+       .worker = name_,
+       .generation = record.generation,
+       .death = record,
+       .message = fmt::format("worker {}: generation {} ended: {}: {}", name_, record.generation,
+                              lifecycle::name(record.cause), record.detail)});
   statistics_.on_death(record, steady_clock::now());
 }
 

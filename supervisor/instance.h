@@ -18,6 +18,7 @@
 #include "supervisor/control/status.h"
 #include "supervisor/deadline.h"
 #include "supervisor/generation.h"
+#include "supervisor/journal.h"
 #include "supervisor/launch.h"
 #include "supervisor/lifecycle/backoff.h"
 #include "supervisor/lifecycle/step.h"
@@ -44,6 +45,7 @@ struct Surroundings {
   };
   Owner& owner;
   Log& log;
+  Journal& journal;
   Stage stage;
   process::Reaper& reaper;
   OomLedger& oom;
@@ -61,6 +63,8 @@ class Instance final : public process::Reaper::Mourner {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const lifecycle::State& state() const noexcept { return state_; }
   [[nodiscard]] lifecycle::Facts facts() const;
+  // Of the generation that lives, or the latest.
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generations_; }
   [[nodiscard]] const config::WorkerConfig& config() const noexcept { return launch_.config; }
   // Nothing of it runs.
   [[nodiscard]] bool at_rest() const noexcept { return !generation_; }
@@ -82,6 +86,8 @@ class Instance final : public process::Reaper::Mourner {
   // From the next spawn on; policies at once.
   void set_launch(Launch launch) { launch_ = std::move(launch); }
   void forward(int signal_number);
+  // Somebody wants it to run now, whatever came before.
+  void forget_failures() { decision_ = {}; }
   // Some orphan was reaped: perhaps the last one of a dead generation.
   void on_orphan_reaped();
   void on_oom_in_tree(std::uint64_t kills) { statistics_.on_oom_in_tree(kills); }

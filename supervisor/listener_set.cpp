@@ -74,8 +74,11 @@ ListenerSet::Claimed ListenerSet::claim(const std::string& name,
 }
 
 void ListenerSet::put(const std::string& name, SharedListener listener) {
-  log_.info("listener {}: {} {} (inode {})", name, name_of(listener->parts().claimed),
-            listener->parts().path, listener->inode());
+  journal_.record({.type = control::Event::Type::ListenerClaimed,
+                   .listener = name,
+                   .message = fmt::format("listener {}: {} {} (inode {})", name,
+                                          name_of(listener->parts().claimed),
+                                          listener->parts().path, listener->inode())});
   listeners_[name] = std::move(listener);
 }
 

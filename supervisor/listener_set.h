@@ -13,6 +13,7 @@
 #include "common/value/error.h"
 #include "supervisor/config/schema.h"
 #include "supervisor/control/status.h"
+#include "supervisor/journal.h"
 #include "supervisor/listener/claim.h"
 #include "supervisor/log.h"
 
@@ -29,7 +30,7 @@ class ListenerSet {
   };
   using Claimed = std::expected<SharedListener, ClaimFailure>;
 
-  explicit ListenerSet(Log& log) : log_(log) {}
+  ListenerSet(Log& log, Journal& journal) : log_(log), journal_(journal) {}
 
   // One attempt; does not enter the set yet.
   Claimed claim(const std::string& name, const config::ListenerConfig& config);
@@ -47,6 +48,7 @@ class ListenerSet {
 
  private:
   Log& log_;
+  Journal& journal_;
   std::map<std::string, SharedListener> listeners_;
 };
 

@@ -28,6 +28,17 @@ Instance::NewDeadline deadline_for(const lifecycle::State& from, const lifecycle
   return moved || pressed || spawns ? Instance::NewDeadline::Yes : Instance::NewDeadline::No;
 }
 
+control::Event state_change(const Instance& instance, const lifecycle::State& from, Event why,
+                            const lifecycle::State& to) {
+  return {.type = control::Event::Type::WorkerState,
+          .worker = instance.name(),
+          .generation = instance.generation(),
+          .change = control::Event::Change{lifecycle::name(from), lifecycle::name(to),
+                                           lifecycle::name(why)},
+          .message = fmt::format("worker {}: {} -> {} ({})", instance.name(), lifecycle::name(from),
+                                 lifecycle::name(to), lifecycle::name(why))};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(Log& log, ConfigSource source,
@@ -48,7 +59,7 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
       config_(std::move(config)),
       inherited_nofile_(inherited_nofile),
       runtime_(config_.perch.control),
-      listeners_(log),
+      listeners_(log, journal_),
       oom_(
           loop_, process::own_memory_cgroup(), [this](auto kills) { on_oom_in_tree(kills); },
           [this] {
@@ -114,6 +125,7 @@ void Supervisor::add_worker(const std::string& name, Launch launch) {
   const Surroundings around{
       .owner = *this,
       .log = log_,
+      .journal = journal_,
       .stage = {.loop = loop_,
                 .spawner = *spawner_,
                 .runtime = runtime_,
@@ -141,8 +153,10 @@ void Supervisor::open_control() {
 
 void Supervisor::introduce() {
   introduced_ = true;
-  log_.info("perch {} is pid {}; oom protection {}: {}", PERCH_VERSION, ::getpid(),
-            process::name(protection_.tier), protection_.detail);
+  journal_.record(
+      {.type = control::Event::Type::PerchStarted,
+       .message = fmt::format("perch {} is pid {}; oom protection {}: {}", PERCH_VERSION,
+                              ::getpid(), process::name(protection_.tier), protection_.detail)});
   if (auto watched = oom_.watch(); !watched) {
     log_.info("oom kills inside a worker's tree are not seen as they happen: {}",
               watched.error().text());
@@ -170,8 +184,7 @@ void Supervisor::apply(Instance& instance, Event event) {
   const lifecycle::State before = instance.state();
   const lifecycle::Step step = lifecycle::step(before, event, instance.facts());
   if (lifecycle::name(before) != lifecycle::name(step.next)) {
-    log_.info("worker {}: {} -> {} ({})", instance.name(), lifecycle::name(before),
-              lifecycle::name(step.next), lifecycle::name(event));
+    journal_.record(state_change(instance, before, event, step.next));
   }
   instance.enter(step.next, deadline_for(before, step));
   for (const lifecycle::Action action : step.actions) carry_out(instance, action);
@@ -242,7 +255,8 @@ void Supervisor::settle() {
   const bool ended_by_policy =
       phase_ == Phase::Running && !instances_.empty() &&
       std::ranges::all_of(instances_, [](const auto& entry) {
-        return std::holds_alternative<lifecycle::Idle>(entry.second->state());
+        return entry.second->state() ==
+               lifecycle::State(lifecycle::Idle{lifecycle::Rest::ByPolicy});
       });
   if (ended_by_policy) end(Event::StopRequested, std::nullopt);
   if (phase_ != Phase::Ending || !all_at_rest()) return;

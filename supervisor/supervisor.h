@@ -17,6 +17,7 @@
 #include "common/loop/timer.h"
 #include "supervisor/claiming.h"
 #include "supervisor/cli/exit_code.h"
+#include "supervisor/config/render.h"
 #include "supervisor/control/server.h"
 #include "supervisor/instance.h"
 #include "supervisor/listener_set.h"
@@ -75,11 +76,17 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   control::Status status() override;
   std::vector<std::string> not_ready() override;
   Result<void> reload() override;
+  std::expected<control::ActionBegun, control::ActionRefused> act(
+      const std::string& worker, control::WorkerAction action) override;
+  std::string config_file() override { return config::to_toml(config_); }
+  control::EventLog& events() override { return events_; }
 
   Log& log_;
   ConfigSource source_;
   config::Config config_;
   rlimit inherited_nofile_;
+  control::EventLog events_;
+  Journal journal_{log_, events_};
   Loop loop_;  // before all that lives on it
   NonBlockingWriter out_{1};
   NonBlockingWriter err_{2};

@@ -6,11 +6,42 @@
 #include <csignal>
 #include <cstring>
 
+#include "supervisor/config/nearest.h"
+#include "supervisor/config/units.h"
 #include "supervisor/supervisor.h"
 
 namespace perch {
 
 using lifecycle::Event;
+
+namespace {
+
+std::unexpected<control::ActionRefused> refuse_now(std::string_view why) {
+  return std::unexpected(
+      control::ActionRefused{control::ActionRefused::Why::NotNow, std::string(why)});
+}
+
+Event event_of(control::WorkerAction action) {
+  switch (action) {
+    case control::WorkerAction::Start:
+      return Event::StartRequested;
+    case control::WorkerAction::Stop:
+      return Event::StopRequested;
+    case control::WorkerAction::Restart:
+      return Event::RestartRequested;
+  }
+  return Event::StartRequested;
+}
+
+std::string no_such_worker(const std::string& name,
+                           const std::map<std::string, std::unique_ptr<Instance>>& instances) {
+  std::vector<std::string_view> known;
+  for (const auto& [known_name, instance] : instances) known.push_back(known_name);
+  return fmt::format("there is no worker {}; {}", config::in_quotes(name),
+                     config::suggestion(name, known));
+}
+
+}  // namespace
 
 // A second request to stop is a request to stop at once.
 void Supervisor::on_signal(int number) {
@@ -18,7 +49,8 @@ void Supervisor::on_signal(int number) {
     case SIGTERM:
     case SIGINT:
       if (phase_ != Phase::Ending) {
-        log_.info("stopping on SIG{}", ::sigabbrev_np(number));
+        journal_.record({.type = control::Event::Type::PerchStopping,
+                         .message = fmt::format("stopping on SIG{}", ::sigabbrev_np(number))});
         return end(Event::StopRequested, std::nullopt);
       }
       [[fallthrough]];
@@ -49,8 +81,13 @@ void Supervisor::on_oom_in_tree(std::uint64_t kills) {
   }
   Instance& instance = *instances_.begin()->second;
   instance.on_oom_in_tree(kills);
-  log_.warn("worker {}: oom-in-tree: {} process(es) below it were OOM-killed; it goes on",
-            instance.name(), kills);
+  journal_.record(
+      {.type = control::Event::Type::OomInTree,
+       .worker = instance.name(),
+       .generation = instance.generation(),
+       .message = fmt::format(
+           "worker {}: oom-in-tree: {} process(es) below it were OOM-killed; it goes on",
+           instance.name(), kills)});
 }
 
 process::Orphans Supervisor::orphans() const {
@@ -86,13 +123,31 @@ Result<void> Supervisor::reload() {
   if (!plan) {
     ++reloads_.failed;
     reloads_.last_error = plan.error().text();
-    log_.error("reload: nothing was changed: {}", *reloads_.last_error);
+    journal_.record({.type = control::Event::Type::ReloadRefused,
+                     .message = "reload: nothing was changed: " + *reloads_.last_error});
     return std::unexpected(std::move(plan.error()));
   }
   ++reloads_.ok;
   commit(std::move(*plan));
-  log_.info("reload: done");
+  journal_.record({.type = control::Event::Type::Reloaded, .message = "reload: done"});
   return {};
+}
+
+std::expected<control::ActionBegun, control::ActionRefused> Supervisor::act(
+    const std::string& worker, control::WorkerAction action) {
+  using Why = control::ActionRefused::Why;
+  const auto found = instances_.find(worker);
+  if (found == instances_.end() || retired_.contains(worker)) {
+    return std::unexpected(
+        control::ActionRefused{Why::UnknownWorker, no_such_worker(worker, instances_)});
+  }
+  if (phase_ == Phase::Claiming) return refuse_now("perch still waits for its listeners' paths");
+  if (phase_ == Phase::Ending) return refuse_now("perch is ending");
+  Instance& instance = *found->second;
+  const control::ActionBegun begun{events_.last_id(), instance.generation(), {}};
+  if (action != control::WorkerAction::Stop) instance.forget_failures();
+  apply(instance, event_of(action));
+  return control::ActionBegun{begun.since, begun.generation, lifecycle::name(instance.state())};
 }
 
 // From here on nothing can fail: what could was done in the plan.

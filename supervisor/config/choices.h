@@ -45,6 +45,11 @@ inline constexpr auto kLogLevels = std::to_array<Choice<LogLevel>>({{"debug", Lo
                                                                     {"warning", LogLevel::Warning},
                                                                     {"error", LogLevel::Error}});
 
+inline constexpr auto kCaptureFormats =
+    std::to_array<Choice<CaptureFormat>>({{"raw", CaptureFormat::Raw},
+                                          {"prefix", CaptureFormat::Prefix},
+                                          {"json", CaptureFormat::Json}});
+
 inline constexpr auto kLaterHandoverWays = std::to_array<std::string_view>({"intercept"});
 inline constexpr auto kLaterReadinessBys = std::to_array<std::string_view>({"probe"});
 
@@ -92,6 +97,9 @@ constexpr std::string_view word(RestartWhen value) {
 constexpr std::string_view word(OnGiveUp value) { return word<OnGiveUp>(value, kOnGiveUps); }
 constexpr std::string_view word(OnExit value) { return word<OnExit>(value, kOnExits); }
 constexpr std::string_view word(LogFormat value) { return word<LogFormat>(value, kLogFormats); }
+constexpr std::string_view word(CaptureFormat value) {
+  return word<CaptureFormat>(value, kCaptureFormats);
+}
 constexpr std::string_view word(LogLevel value) { return word<LogLevel>(value, kLogLevels); }
 
 }  // namespace perch::config

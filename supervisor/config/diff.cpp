@@ -14,12 +14,12 @@ namespace {
 // a new one does not compile until it is sorted.
 auto process_and_policy(const WorkerConfig& worker) {
   const auto& [command, listeners, handover, required, stop_signal, stop_timeout, forward_signals,
-               capture, user, group, directory, umask, environment, capabilities, rlimits,
-               readiness, restart] = worker;
-  return std::pair(
-      std::tie(command, listeners, handover, capture, user, group, directory, umask, environment,
-               capabilities, rlimits),
-      std::tie(required, stop_signal, stop_timeout, forward_signals, readiness, restart));
+               reload_signal, capture, capture_format, capture_rate, user, group, directory, umask,
+               environment, capabilities, rlimits, readiness, restart] = worker;
+  return std::pair(std::tie(command, listeners, handover, capture, user, group, directory, umask,
+                            environment, capabilities, rlimits),
+                   std::tie(required, stop_signal, stop_timeout, forward_signals, reload_signal,
+                            capture_format, capture_rate, readiness, restart));
 }
 
 template <class Section>

@@ -94,6 +94,16 @@ Parsed<std::string> parse_account(std::string_view text) {
   return reject("{} is neither a name nor a number", in_quotes(text));
 }
 
+Parsed<std::string> parse_access_rule(std::string_view text) {
+  const bool known = text.starts_with("user:") || text.starts_with("group:");
+  const std::string_view account = text.substr(text.find(':') + 1);
+  if (!known || account.empty()) {
+    return reject("{} names nobody; write \"user:NAME\" or \"group:NAME\"", in_quotes(text));
+  }
+  if (auto parsed = parse_account(account); !parsed) return parsed;
+  return std::string(text);
+}
+
 std::string made_name(std::string_view text, std::string_view otherwise) {
   std::string name(text.substr(0, kLongestName));
   std::ranges::replace_if(name, [](char c) { return !is_name_character(c); }, '_');

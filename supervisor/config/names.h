@@ -23,6 +23,8 @@ Parsed<std::string> parse_control_path(std::string_view text);
 Parsed<std::string> parse_directory(std::string_view text);
 // A user's or group's name or number, or empty.
 Parsed<std::string> parse_account(std::string_view text);
+// "user:NAME" or "group:NAME".
+Parsed<std::string> parse_access_rule(std::string_view text);
 
 inline constexpr Unit<std::string> kSocketPath{"a path such as \"/run/app/api.sock\"",
                                                parse_socket_path};
@@ -30,6 +32,8 @@ inline constexpr Unit<std::string> kControlPath{"a path such as \"/run/perch/con
                                                 parse_control_path};
 inline constexpr Unit<std::string> kDirectory{"a path such as \"/srv/app\"", parse_directory};
 inline constexpr Unit<std::string> kAccount{"a name, or a number in quotes", parse_account};
+inline constexpr Unit<std::string> kAccessRule{"\"user:NAME\" or \"group:NAME\"",
+                                               parse_access_rule};
 
 // `text` with every character that no name may have replaced, cut to a name's length; `otherwise`
 // where nothing is left.

@@ -16,19 +16,30 @@ namespace perch::config {
 namespace {
 
 // Keys the design has, which this build has not yet.
-constexpr auto kLaterPerchKeys = std::to_array<std::string_view>({"http", "reload_on_change"});
 constexpr auto kLaterListenerKeys = std::to_array<std::string_view>({"peercred", "hold_for"});
 constexpr auto kLaterWorkerKeys = std::to_array<std::string_view>(
-    {"reload_signal", "on_child_oom", "kill_timeout", "memory", "watchdog", "instances"});
+    {"on_child_oom", "kill_timeout", "memory", "watchdog", "instances"});
 
 constexpr Range<unsigned> kAnyCount{0, 1'000'000};
+
+// "" is none.
+Parsed<std::optional<TcpAddress>> parse_http_address(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  return parse_tcp_address(text);
+}
+constexpr Unit<std::optional<TcpAddress>> kHttpAddress{"an address such as \"127.0.0.1:9480\"",
+                                                       parse_http_address};
 
 void read_perch(TableReader table, PerchConfig& into) {
   into.control_is_default = !table.has("control");
   table.read("control", into.control, kControlPath);
   table.read("log_level", into.log_level, kLogLevels);
   table.read("log_format", into.log_format, kLogFormats);
-  table.refuse_others(kLaterPerchKeys);
+  table.read("readers", into.readers, kAccessRule);
+  table.read("operators", into.operators, kAccessRule);
+  table.read("http", into.http, kHttpAddress);
+  table.read("reload_on_change", into.reload_on_change);
+  table.refuse_others();
 }
 
 void read_listener(TableReader table, ListenerConfig& into) {
@@ -135,7 +146,10 @@ void read_worker(TableReader table, WorkerConfig& into) {
   table.read("stop_signal", into.stop_signal, kSignal);
   table.read("stop_timeout", into.stop_timeout, kDuration);
   table.read("forward_signals", into.forward_signals, kSignal);
+  table.read("reload_signal", into.reload_signal, kSignalOrNone);
   table.read("capture", into.capture);
+  table.read("capture_format", into.capture_format, kCaptureFormats);
+  table.read("capture_rate", into.capture_rate, kAnyCount);
   read_process(table, into);
   into.readiness.by = default_readiness(into.handover);
   read_readiness(table.table("readiness"), into.readiness);

@@ -66,6 +66,10 @@ void write_perch(Writer& out, const PerchConfig& perch) {
   out.text("control", perch.control.empty() ? "none" : perch.control);
   out.text("log_level", word(perch.log_level));
   out.text("log_format", word(perch.log_format));
+  out.strings("readers", perch.readers);
+  out.strings("operators", perch.operators);
+  out.text("http", perch.http ? tcp_address_text(*perch.http) : "");
+  out.raw("reload_on_change", perch.reload_on_change ? "true" : "false");
 }
 
 void write_listener(Writer& out, const std::string& name, const ListenerConfig& listener) {
@@ -132,7 +136,10 @@ void write_worker(Writer& out, const std::string& name, const WorkerConfig& work
   out.time("stop_timeout", worker.stop_timeout);
   out.raw("forward_signals",
           array(worker.forward_signals, [](int signal) { return string(signal_text(signal)); }));
+  out.text("reload_signal", worker.reload_signal ? signal_text(*worker.reload_signal) : "");
   out.raw("capture", worker.capture ? "true" : "false");
+  out.text("capture_format", word(worker.capture_format));
+  out.raw("capture_rate", std::to_string(worker.capture_rate));
   write_process(out, worker);
   write_tables(out, section, worker);
 }

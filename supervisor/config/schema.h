@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/config/tcp_address.h"
+
 namespace perch::config {
 
 using std::chrono::milliseconds;
@@ -23,6 +25,8 @@ enum class OnGiveUp { Hold, Exit };
 enum class OnExit { Keep, Unlink };
 enum class LogFormat { Auto, Json, Text };
 enum class LogLevel { Debug, Info, Warning, Error };
+// How a captured worker's lines appear in perch's output: as they are, "app: line", or as JSON.
+enum class CaptureFormat { Raw, Prefix, Json };
 
 struct ListenerConfig {
   std::string path;            // absolute, or "@name" for an abstract socket
@@ -69,8 +73,11 @@ struct WorkerConfig {
   int stop_signal = 15;
   milliseconds stop_timeout{25'000};  // from the stop request to SIGKILL, the drain included
   std::vector<int> forward_signals{10, 12, 28};  // SIGUSR1, SIGUSR2, SIGWINCH
+  std::optional<int> reload_signal;              // sent after perch's own reload
   bool capture = false;  // stdout and stderr pass through perch, which keeps the last lines
-  std::string user;      // name or number; empty: perch's own
+  CaptureFormat capture_format = CaptureFormat::Raw;
+  unsigned capture_rate = 0;  // lines a second that pass; zero: all
+  std::string user;           // name or number; empty: perch's own
   std::string group;
   std::string directory;
   std::optional<mode_t> umask;
@@ -85,6 +92,12 @@ struct WorkerConfig {
 struct PerchConfig {
   std::string control;             // path of the control socket; empty: none
   bool control_is_default = true;  // not named by the user: an unwritable place is no warning
+  // Who may look, and who may also change things, beside root and perch's own user: "user:NAME" or
+  // "group:NAME", names or numbers.
+  std::vector<std::string> readers;
+  std::vector<std::string> operators;
+  std::optional<TcpAddress> http;  // /livez, /readyz and /metrics
+  bool reload_on_change = false;   // of the file
   LogLevel log_level = LogLevel::Info;
   LogFormat log_format = LogFormat::Auto;
   bool operator==(const PerchConfig&) const = default;

@@ -108,6 +108,11 @@ Parsed<int> parse_signal(std::string_view text) {
   return reject("{} is not a signal; write its name, such as \"SIGTERM\"", in_quotes(text));
 }
 
+Parsed<std::optional<int>> parse_signal_or_none(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  return parse_signal(text);
+}
+
 Parsed<std::uint64_t> parse_count(std::string_view text) {
   const auto number = number_of(text);
   if (!number) return reject("{} is not a whole number", in_quotes(text));

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,8 @@ Parsed<std::uint64_t> parse_size(std::string_view text);
 Parsed<mode_t> parse_mode(std::string_view text);
 // "SIGTERM", "TERM" or "15"; no real-time signals.
 Parsed<int> parse_signal(std::string_view text);
+// The same, or "" for none.
+Parsed<std::optional<int>> parse_signal_or_none(std::string_view text);
 // The number that the whole of `text` is, in decimal digits.
 Parsed<std::uint64_t> parse_count(std::string_view text);
 
@@ -39,6 +42,8 @@ inline constexpr Unit<std::chrono::milliseconds> kDuration{"a duration such as \
                                                            parse_duration};
 inline constexpr Unit<mode_t> kMode{"a mode such as \"0660\"", parse_mode};
 inline constexpr Unit<int> kSignal{"a signal such as \"SIGTERM\"", parse_signal};
+inline constexpr Unit<std::optional<int>> kSignalOrNone{"a signal such as \"SIGHUP\", or \"\"",
+                                                        parse_signal_or_none};
 
 // The shortest form that reads back as the same value: 90'000 ms is "90s".
 std::string duration_text(std::chrono::milliseconds duration);

@@ -8,15 +8,32 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/loop/loop.h"
 #include "common/value/error.h"
+#include "supervisor/control/event_log.h"
 #include "supervisor/control/status.h"
 
 namespace perch::control {
+
+enum class WorkerAction { Start, Stop, Restart };
+
+// An action is under way: what follows are events with ids above `since`.
+struct ActionBegun {
+  std::uint64_t since = 0;
+  std::uint64_t generation = 0;  // the one that lives or lived when it was asked for
+  std::string_view state;        // right after it
+};
+struct ActionRefused {
+  enum class Why { UnknownWorker, NotNow } why;
+  std::string text;  // one line, with the remedy
+};
 
 // What the supervisor lets others see and ask; outlives the server.
 class ControlTarget {
@@ -28,6 +45,12 @@ class ControlTarget {
   // Loads, validates and applies the configuration; the error says why nothing changed. Must not
   // destroy the server that asks.
   virtual Result<void> reload() = 0;
+  virtual std::expected<ActionBegun, ActionRefused> act(const std::string& worker,
+                                                        WorkerAction action) = 0;
+  // The running configuration as a file, every default filled in. It may hold secrets (a worker's
+  // environment): for operators only.
+  virtual std::string config_file() = 0;
+  virtual EventLog& events() = 0;
 };
 
 struct Limits {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "common/value/text.h"
+#include "supervisor/control/status_json.h"
 
 namespace perch::control {
 namespace {
@@ -63,20 +64,6 @@ ordered_json instance_json(const InstanceStatus& instance) {
           {"stuck", instance.stuck}};
 }
 
-ordered_json death_json(const DeathRecord& death) {
-  return {{"generation", death.generation},
-          {"at", time(death.at)},
-          {"cause", lifecycle::name(death.cause)},
-          {"signal", or_null(death.signal)},
-          {"status", or_null(death.status)},
-          {"detail", death.detail},
-          {"memory_peak_bytes", or_null(death.memory_peak_bytes)},
-          {"memory_limit_bytes", or_null(death.memory_limit_bytes)},
-          {"max_rss_bytes", or_null(death.max_rss_bytes)},
-          {"uptime_seconds", seconds(death.uptime)},
-          {"stderr_tail", death.stderr_tail}};
-}
-
 ordered_json deaths_json(const WorkerStatus& worker) {
   ordered_json counts = ordered_json::object();
   for (const auto cause : lifecycle::kAllCauses) {
@@ -121,6 +108,20 @@ ordered_json worker_json(const WorkerStatus& worker) {
 }
 
 }  // namespace
+
+ordered_json death_json(const DeathRecord& death) {
+  return {{"generation", death.generation},
+          {"at", time(death.at)},
+          {"cause", lifecycle::name(death.cause)},
+          {"signal", or_null(death.signal)},
+          {"status", or_null(death.status)},
+          {"detail", death.detail},
+          {"memory_peak_bytes", or_null(death.memory_peak_bytes)},
+          {"memory_limit_bytes", or_null(death.memory_limit_bytes)},
+          {"max_rss_bytes", or_null(death.max_rss_bytes)},
+          {"uptime_seconds", seconds(death.uptime)},
+          {"stderr_tail", death.stderr_tail}};
+}
 
 std::string to_json(const Status& status) {
   const ordered_json document{{"schema", 1},

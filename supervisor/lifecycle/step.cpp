@@ -16,7 +16,7 @@ Step ended(const Facts& facts) {
     case Verdict::GiveUp:
       return {Failed{}, {Action::ReportGiveUp}};
     case Verdict::Rest:
-      return {Idle{}, {Action::ReportRest}};
+      return {Idle{Rest::ByPolicy}, {Action::ReportRest}};
   }
   return spawn();
 }
@@ -58,6 +58,7 @@ Step on(const Idle& state, Event event, const Facts& /*facts*/) {
       return spawn();
     case Event::StopRequested:
     case Event::KillRequested:
+      return {Idle{Rest::Requested}, {}};
     case Event::Spawned:
     case Event::SpawnFailed:
     case Event::BecameReady:

@@ -2,7 +2,7 @@
 // The life of a worker instance as a pure state machine: step(state, event, facts) says what comes
 // next and what to do about it; the supervisor does it. No clock, no descriptor, no log.
 //
-// Idle      nothing runs and nothing is wanted to
+// Idle      nothing runs and nothing is wanted to: by request, or by the restart policy
 // Starting  spawned, or about to be; not ready yet            deadline: readiness.timeout
 // Ready     serves
 // Draining  was asked to finish what it has, through its channel   deadline: most of stop_timeout
@@ -26,7 +26,11 @@ namespace perch::lifecycle {
 // How hard a stop is being tried. Stuck: killed, and some process of it still will not go.
 enum class Force { Asked, Killed, Stuck };
 
+// Why nothing is wanted to run. ByPolicy: it ended, and is not to be restarted.
+enum class Rest { Requested, ByPolicy };
+
 struct Idle {
+  Rest why = Rest::Requested;
   bool operator==(const Idle&) const = default;
 };
 struct Starting {

@@ -61,6 +61,9 @@ const std::vector<Change<WorkerConfig>> kPolicyChanges{
     {"stop_signal", [](auto& made) { made.stop_signal = 3; }},
     {"stop_timeout", [](auto& made) { made.stop_timeout = milliseconds(1); }},
     {"forward_signals", [](auto& made) { made.forward_signals.clear(); }},
+    {"reload_signal", [](auto& made) { made.reload_signal = 1; }},
+    {"capture_format", [](auto& made) { made.capture_format = CaptureFormat::Json; }},
+    {"capture_rate", [](auto& made) { made.capture_rate = 9; }},
     {"readiness.by", [](auto& made) { made.readiness.by = ReadinessBy::Notify; }},
     {"readiness.timeout", [](auto& made) { made.readiness.timeout = milliseconds(1); }},
     {"restart.policy", [](auto& made) { made.restart.policy = RestartWhen::Never; }},
@@ -88,6 +91,10 @@ const std::vector<Change<PerchConfig>> kPerchChanges{
     {"control_is_default", [](auto& perch) { perch.control_is_default = false; }},
     {"log_level", [](auto& perch) { perch.log_level = LogLevel::Error; }},
     {"log_format", [](auto& perch) { perch.log_format = LogFormat::Text; }},
+    {"readers", [](auto& perch) { perch.readers = {"user:www"}; }},
+    {"operators", [](auto& perch) { perch.operators = {"group:www"}; }},
+    {"http", [](auto& perch) { perch.http = {"", 80}; }},
+    {"reload_on_change", [](auto& perch) { perch.reload_on_change = true; }},
 };
 
 }  // namespace

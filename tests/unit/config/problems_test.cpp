@@ -28,10 +28,10 @@ const std::vector<Broken> kBrokenWorkers{
     {"comand = []", "f:6:1: workers.app.comand: unknown key; did you mean \"command\"?"},
     {"zzz = 1",
      "f:6:1: workers.app.zzz: unknown key; known are: command, listeners, handover, required, "
-     "stop_signal, stop_timeout, forward_signals, capture, user, group, directory, umask, "
+     "stop_signal, stop_timeout, forward_signals, reload_signal, capture, capture_format, "
+     "capture_rate, user, group, directory, umask, "
      "environment, capabilities, rlimits, readiness, restart"},
-    {"reload_signal = \"SIGHUP\"",
-     "f:6:1: workers.app.reload_signal: not in this build; remove it"},
+    {"watchdog = \"5s\"", "f:6:1: workers.app.watchdog: not in this build; remove it"},
     {"handover = \"fd\"",
      "f:6:12: workers.app.handover: unknown value \"fd\"; use channel, listen-fds or stdin"},
     {"handover = \"intercept\"",
@@ -160,12 +160,20 @@ const std::vector<Broken> kBrokenFiles{
     {"[worker.app]\ncommand = [\"a\"]\n",
      "f:1:1: there is no worker; add [workers.NAME] to a file, or give -- COMMAND\n"
      "f:1:2: worker: unknown key; did you mean \"workers\"?"},
-    {"[perch]\nhttp = \":80\"\n[workers.app]\ncommand = [\"a\"]\n",
-     "f:2:1: perch.http: not in this build; remove it"},
+    {"[perch]\nhttp = \"9480\"\n[workers.app]\ncommand = [\"a\"]\n",
+     "f:2:8: perch.http: \"9480\" has no port; write \"127.0.0.1:9480\" or \":9480\""},
+    {"[perch]\nhttp = \"localhost:80\"\n[workers.app]\ncommand = [\"a\"]\n",
+     "f:2:8: perch.http: \"localhost\" is no numeric address; write one such as 127.0.0.1 or "
+     "[::1]"},
+    {"[perch]\nhttp = \":http\"\n[workers.app]\ncommand = [\"a\"]\n",
+     "f:2:8: perch.http: \":http\" does not end in a port; use 1 to 65535"},
+    {"[perch]\nreaders = [\"adm\"]\n[workers.app]\ncommand = [\"a\"]\n",
+     "f:2:12: perch.readers[0]: \"adm\" names nobody; write \"user:NAME\" or \"group:NAME\""},
     {"[perch]\ncontrol = \"perch.sock\"\n[workers.app]\ncommand = [\"a\"]\n",
      "f:2:11: perch.control: \"perch.sock\" is not an absolute path; write one, or \"none\""},
     {"[perch]\nlog.level = \"debug\"\n[workers.app]\ncommand = [\"a\"]\n",
-     "f:2:1: perch.log: unknown key; known are: control, log_level, log_format"},
+     "f:2:1: perch.log: unknown key; known are: control, log_level, log_format, readers, "
+     "operators, http, reload_on_change"},
 };
 
 // Files that are not TOML, or not what a parser should see.
@@ -250,7 +258,8 @@ path = "/run/spare.sock"
 command = []
 listeners = ["ap"]
 stop_timeout = 3
-)") == "f:2:1: perch.colour: unknown key; known are: control, log_level, log_format\n"
+)") == "f:2:1: perch.colour: unknown key; known are: control, log_level, log_format, readers, "
+       "operators, http, reload_on_change\n"
        "f:4:8: listeners.api.path: \"api.sock\" is a relative path; write an absolute one, or "
        "@name for an abstract socket\n"
        "f:8:11: workers.app.command: the command is empty; write the program and its arguments\n"

@@ -67,6 +67,10 @@ constexpr std::string_view kEverything = R"(
 control = "none"
 log_level = "debug"
 log_format = "json"
+readers = ["user:prometheus", "group:100"]
+operators = ["group:adm"]
+http = "[::1]:9480"
+reload_on_change = true
 
 [listeners."a.b"]
 path = "@abstract"
@@ -85,7 +89,10 @@ required = false
 stop_signal = "QUIT"
 stop_timeout = "1h"
 forward_signals = ["12"]
+reload_signal = "HUP"
 capture = true
+capture_format = "json"
+capture_rate = 100
 user = "nobody"
 group = "nogroup"
 directory = "/srv"
@@ -145,7 +152,10 @@ TEST_CASE("the defaults are those of the documentation") {
   CHECK(worker.stop_signal == SIGTERM);
   CHECK(worker.stop_timeout == 25s);
   CHECK(worker.forward_signals == std::vector<int>{SIGUSR1, SIGUSR2, SIGWINCH});
+  CHECK_FALSE(worker.reload_signal);
   CHECK_FALSE(worker.capture);
+  CHECK(worker.capture_format == CaptureFormat::Raw);
+  CHECK(worker.capture_rate == 0);
   CHECK(worker.capabilities.empty());
   CHECK(worker.readiness.by == ReadinessBy::Started);
   CHECK(worker.readiness.timeout == 90s);
@@ -170,6 +180,10 @@ TEST_CASE("every value of a file arrives") {
   CHECK(config.perch.control == "");
   CHECK(config.perch.log_level == LogLevel::Debug);
   CHECK(config.perch.log_format == LogFormat::Json);
+  CHECK(config.perch.readers == std::vector<std::string>{"user:prometheus", "group:100"});
+  CHECK(config.perch.operators == std::vector<std::string>{"group:adm"});
+  CHECK(config.perch.http == TcpAddress{"::1", 9480});
+  CHECK(config.perch.reload_on_change);
   const ListenerConfig& listener = config.listeners.at("a.b");
   CHECK(listener == ListenerConfig{"@abstract", 0600, "www-data", "33", 1, 0ms, OnExit::Unlink});
   const WorkerConfig& worker = config.workers.at("app");
@@ -179,7 +193,10 @@ TEST_CASE("every value of a file arrives") {
   CHECK(worker.stop_signal == SIGQUIT);
   CHECK(worker.stop_timeout == 1h);
   CHECK(worker.forward_signals == std::vector<int>{SIGUSR2});
+  CHECK(worker.reload_signal == SIGHUP);
   CHECK(worker.capture);
+  CHECK(worker.capture_format == CaptureFormat::Json);
+  CHECK(worker.capture_rate == 100);
   CHECK(worker.user == "nobody");
   CHECK(worker.group == "nogroup");
   CHECK(worker.directory == "/srv");

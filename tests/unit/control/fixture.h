@@ -26,7 +26,20 @@ struct FakeTarget final : ControlTarget {
     if (!broken.empty()) return refuse(broken);
     return {};
   }
+  std::expected<ActionBegun, ActionRefused> act(const std::string& worker,
+                                                WorkerAction action) override {
+    if (worker != "app") {
+      return std::unexpected(
+          ActionRefused{ActionRefused::Why::UnknownWorker, "there is no worker " + worker});
+    }
+    acted.push_back(action);
+    return ActionBegun{.since = log.last_id(), .generation = 3, .state = "stopping"};
+  }
+  std::string config_file() override { return "[perch]\n"; }
+  EventLog& events() override { return log; }
   Status current;
+  EventLog log;
+  std::vector<WorkerAction> acted;
   std::vector<std::string> waiting_for;
   std::string broken;
   int reloads = 0;

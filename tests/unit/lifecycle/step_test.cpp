@@ -22,6 +22,7 @@ constexpr std::array kAllEvents{StartRequested, RestartRequested, StopRequested,
 static_assert(kAllEvents.back() == BackoffOver && kAllEvents.size() == 14);
 
 const State kIdle = Idle{};
+const State kRests = Idle{Rest::ByPolicy};
 const State kStarting = Starting{};
 const State kReady = Ready{};
 const State kBackoff = Backoff{};
@@ -31,7 +32,7 @@ State draining(StopReason why) { return Draining{why}; }
 State stopping(StopReason why, Force force = Force::Asked) { return Stopping{why, force}; }
 
 std::vector<State> all_states() {
-  std::vector<State> states{kIdle, kStarting, kReady, kBackoff, kFailed};
+  std::vector<State> states{kIdle, kRests, kStarting, kReady, kBackoff, kFailed};
   for (const StopReason why : {StopReason::Requested, StopReason::Restart, StopReason::NeverReady,
                                StopReason::Watchdog, StopReason::Probe, StopReason::MemoryHigh}) {
     states.push_back(draining(why));
@@ -75,6 +76,10 @@ std::vector<Row> fixed_rows() {
   std::vector<Row> rows{
       {kIdle, StartRequested, kStarting, kSpawn, {}},
       {kIdle, RestartRequested, kStarting, kSpawn, {}},
+      {kRests, StartRequested, kStarting, kSpawn, {}},
+      {kRests, RestartRequested, kStarting, kSpawn, {}},
+      {kRests, StopRequested, kIdle, kNothing, {}},
+      {kRests, KillRequested, kIdle, kNothing, {}},
       {kBackoff, StartRequested, kStarting, kSpawn, {}},
       {kBackoff, RestartRequested, kStarting, kSpawn, {}},
       {kBackoff, BackoffOver, kStarting, kSpawn, {}},
@@ -146,14 +151,14 @@ Step by_verdict(Verdict verdict) {
     case Verdict::GiveUp:
       return {kFailed, {Action::ReportGiveUp}};
     case Verdict::Rest:
-      return {kIdle, {Action::ReportRest}};
+      return {kRests, {Action::ReportRest}};
   }
   return {kIdle, kNothing};
 }
 
 std::optional<Step> expected_end(const State& state, Event event, const Facts& facts) {
   const bool failed_spawn = event == SpawnFailed && state == kStarting;
-  const bool runs = state != kIdle && state != kBackoff && state != kFailed;
+  const bool runs = state != kIdle && state != kRests && state != kBackoff && state != kFailed;
   if (!failed_spawn && !(event == Died && runs)) return std::nullopt;
   switch (stop_reason(state)) {
     case StopReason::Requested:

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/journal.h"
+
+#include <utility>
+
+namespace perch {
+
+void Journal::record(control::Event event) {
+  switch (event.type) {
+    case control::Event::Type::ReloadRefused:
+      log_.error("{}", event.message);
+      break;
+    case control::Event::Type::OomInTree:
+      log_.warn("{}", event.message);
+      break;
+    case control::Event::Type::PerchStarted:
+    case control::Event::Type::PerchStopping:
+    case control::Event::Type::WorkerState:
+    case control::Event::Type::WorkerDeath:
+    case control::Event::Type::WorkerAdded:
+    case control::Event::Type::WorkerRemoved:
+    case control::Event::Type::ListenerClaimed:
+    case control::Event::Type::ListenerRetired:
+    case control::Event::Type::Reloaded:
+      log_.info("{}", event.message);
+      break;
+  }
+  events_.add(std::move(event));
+}
+
+}  // namespace perch
