@@ -36,52 +36,34 @@ std::string array(const Items& items, Write write) {
   return '[' + written + ']';
 }
 
-class Writer {
+class Collector {
  public:
-  void header(const std::string& name) { text_ += fmt::format("\n[{}]\n", name); }
-  void raw(std::string_view key, const std::string& value) {
-    text_ += fmt::format("{} = {}\n", key, value);
+  // What follows belongs to this table of the section.
+  void table(std::string name) { table_ = std::move(name); }
+  void raw(std::string key, std::string value) {
+    settings_.push_back({.table = table_, .key = std::move(key), .value = std::move(value)});
   }
-  void text(std::string_view key, std::string_view value) { raw(key, string(value)); }
-  void time(std::string_view key, milliseconds value) { text(key, duration_text(value)); }
-  void mode(std::string_view key, std::optional<mode_t> value, std::string_view unset) {
-    if (value) {
-      text(key, mode_text(*value));
-    } else {
-      text_ += fmt::format("# {}: {}\n", key, unset);
-    }
+  void text(std::string key, std::string_view value) { raw(std::move(key), string(value)); }
+  void time(std::string key, milliseconds value) { text(std::move(key), duration_text(value)); }
+  void flag(std::string key, bool value) { raw(std::move(key), value ? "true" : "false"); }
+  template <class Number>
+  void number(std::string key, Number value) {
+    raw(std::move(key), fmt::format("{}", value));
   }
-  void strings(std::string_view key, const std::vector<std::string>& values) {
-    raw(key, array(values, string));
+  void mode(std::string key, std::optional<mode_t> value, std::string unset) {
+    if (value) return text(std::move(key), mode_text(*value));
+    settings_.push_back({.table = table_, .key = std::move(key), .unset = std::move(unset)});
+  }
+  void strings(std::string key, const std::vector<std::string>& values) {
+    raw(std::move(key), array(values, string));
   }
 
-  [[nodiscard]] std::string take() && { return std::move(text_); }
+  [[nodiscard]] Settings take() && { return std::move(settings_); }
 
  private:
-  std::string text_;
+  std::string table_;
+  Settings settings_;
 };
-
-void write_perch(Writer& out, const PerchConfig& perch) {
-  out.header("perch");
-  out.text("control", perch.control.empty() ? "none" : perch.control);
-  out.text("log_level", word(perch.log_level));
-  out.text("log_format", word(perch.log_format));
-  out.strings("readers", perch.readers);
-  out.strings("operators", perch.operators);
-  out.text("http", perch.http ? tcp_address_text(*perch.http) : "");
-  out.raw("reload_on_change", perch.reload_on_change ? "true" : "false");
-}
-
-void write_listener(Writer& out, const std::string& name, const ListenerConfig& listener) {
-  out.header(path_text({"listeners", name}));
-  out.text("path", listener.path);
-  out.mode("mode", listener.mode, "unset, 0777 less perch's umask; the worker may change it");
-  out.text("user", listener.user);
-  out.text("group", listener.group);
-  out.raw("backlog", std::to_string(listener.backlog));
-  out.time("wait_for_owner", listener.wait_for_owner);
-  out.text("on_exit", word(listener.on_exit));
-}
 
 std::string limit(std::uint64_t value) {
   // TOML's integers are signed: what does not fit is written as a size.
@@ -90,20 +72,20 @@ std::string limit(std::uint64_t value) {
   return std::to_string(value);
 }
 
-void write_restart(Writer& out, const std::string& section, const RestartConfig& restart) {
-  out.header(section + ".restart");
+void add_restart(Collector& out, const RestartConfig& restart) {
+  out.table("restart");
   out.text("policy", word(restart.policy));
-  out.raw("burst", std::to_string(restart.burst));
+  out.number("burst", restart.burst);
   out.time("delay", restart.delay);
-  out.raw("factor", fmt::format("{}", restart.factor));
+  out.number("factor", restart.factor);
   out.time("max_delay", restart.max_delay);
-  out.raw("jitter", fmt::format("{}", restart.jitter));
+  out.number("jitter", restart.jitter);
   out.time("stable_after", restart.stable_after);
-  out.raw("attempts", std::to_string(restart.attempts));
+  out.number("attempts", restart.attempts);
   out.text("on_give_up", word(restart.on_give_up));
 }
 
-void write_process(Writer& out, const WorkerConfig& worker) {
+void add_process(Collector& out, const WorkerConfig& worker) {
   out.text("user", worker.user);
   out.text("group", worker.group);
   out.text("directory", worker.directory);
@@ -111,47 +93,90 @@ void write_process(Writer& out, const WorkerConfig& worker) {
   out.strings("capabilities", worker.capabilities);
 }
 
-void write_tables(Writer& out, const std::string& section, const WorkerConfig& worker) {
-  if (!worker.environment.empty()) out.header(section + ".environment");
+void add_tables(Collector& out, const WorkerConfig& worker) {
+  out.table("environment");
   for (const auto& [name, value] : worker.environment) out.text(string(name), value);
-  if (!worker.rlimits.empty()) out.header(section + ".rlimits");
+  out.table("rlimits");
   for (const Rlimit& rlimit : worker.rlimits) {
-    out.raw(rlimit_name(rlimit.resource),
+    out.raw(std::string(rlimit_name(rlimit.resource)),
             fmt::format("[{}, {}]", limit(rlimit.soft), limit(rlimit.hard)));
   }
-  out.header(section + ".readiness");
+  out.table("readiness");
   out.text("by", word(worker.readiness.by));
   out.time("timeout", worker.readiness.timeout);
-  write_restart(out, section, worker.restart);
+  add_restart(out, worker.restart);
 }
 
-void write_worker(Writer& out, const std::string& name, const WorkerConfig& worker) {
-  const std::string section = path_text({"workers", name});
-  out.header(section);
+std::string line_of(const Setting& setting) {
+  if (setting.value) return fmt::format("{} = {}\n", setting.key, *setting.value);
+  return fmt::format("# {}: {}\n", setting.key, setting.unset);
+}
+
+std::string section_text(const std::string& path, const Settings& settings) {
+  std::string text = fmt::format("\n[{}]\n", path);
+  std::string_view table;
+  for (const Setting& setting : settings) {
+    if (setting.table != table) text += fmt::format("\n[{}.{}]\n", path, setting.table);
+    table = setting.table;
+    text += line_of(setting);
+  }
+  return text;
+}
+
+}  // namespace
+
+Settings settings_of(const PerchConfig& perch) {
+  Collector out;
+  out.text("control", perch.control.empty() ? "none" : perch.control);
+  out.text("log_level", word(perch.log_level));
+  out.text("log_format", word(perch.log_format));
+  out.strings("readers", perch.readers);
+  out.strings("operators", perch.operators);
+  out.text("http", perch.http ? tcp_address_text(*perch.http) : "");
+  out.flag("reload_on_change", perch.reload_on_change);
+  return std::move(out).take();
+}
+
+Settings settings_of(const ListenerConfig& listener) {
+  Collector out;
+  out.text("path", listener.path);
+  out.mode("mode", listener.mode, "unset, 0777 less perch's umask; the worker may change it");
+  out.text("user", listener.user);
+  out.text("group", listener.group);
+  out.number("backlog", listener.backlog);
+  out.time("wait_for_owner", listener.wait_for_owner);
+  out.text("on_exit", word(listener.on_exit));
+  return std::move(out).take();
+}
+
+Settings settings_of(const WorkerConfig& worker) {
+  Collector out;
   out.strings("command", worker.command);
   out.strings("listeners", worker.listeners);
   out.text("handover", word(worker.handover));
-  out.raw("required", worker.required ? "true" : "false");
+  out.flag("required", worker.required);
   out.text("stop_signal", signal_text(worker.stop_signal));
   out.time("stop_timeout", worker.stop_timeout);
   out.raw("forward_signals",
           array(worker.forward_signals, [](int signal) { return string(signal_text(signal)); }));
   out.text("reload_signal", worker.reload_signal ? signal_text(*worker.reload_signal) : "");
-  out.raw("capture", worker.capture ? "true" : "false");
+  out.flag("capture", worker.capture);
   out.text("capture_format", word(worker.capture_format));
-  out.raw("capture_rate", std::to_string(worker.capture_rate));
-  write_process(out, worker);
-  write_tables(out, section, worker);
+  out.number("capture_rate", worker.capture_rate);
+  add_process(out, worker);
+  add_tables(out, worker);
+  return std::move(out).take();
 }
 
-}  // namespace
-
 std::string to_toml(const Config& config) {
-  Writer out;
-  write_perch(out, config.perch);
-  for (const auto& [name, listener] : config.listeners) write_listener(out, name, listener);
-  for (const auto& [name, worker] : config.workers) write_worker(out, name, worker);
-  return std::move(out).take().substr(1);  // without the empty line before the first header
+  std::string text = section_text("perch", settings_of(config.perch));
+  for (const auto& [name, listener] : config.listeners) {
+    text += section_text(path_text({"listeners", name}), settings_of(listener));
+  }
+  for (const auto& [name, worker] : config.workers) {
+    text += section_text(path_text({"workers", name}), settings_of(worker));
+  }
+  return text.substr(1);  // without the empty line before the first header
 }
 
 }  // namespace perch::config
