@@ -157,7 +157,8 @@ def _notes(results):
         f"Failed connects: {plan.clients} clients connect without pause while a settled worker is"
         " killed; broken off: connections of theirs that were accepted and got no reply.",
         "Memory is added up over processes. System calls between the worker's death and the next"
-        " exec, writes to stdout and stderr aside: of running processes + of the new one before it is the worker.",
+        " exec, writes to stdout and stderr aside: of the supervisor's processes + of new ones,"
+        " until one is the worker.",
         f"Stays down for good: nobody answered for {DOWN_MS / 1000:.0f} s.",
     ]
     setups = [f"{it.name}: {it.setup}{_version(it)}" for it in results["contenders"]]
