@@ -91,6 +91,17 @@ void Generation::drain() {
   if (capture_) capture_->drain();
 }
 
+Result<void> Generation::rehand(const Launch& launch, std::vector<SharedListener> listeners) {
+  PERCH_CHECK(channel_);
+  for (const SharedListener& listener : listeners) {
+    auto restored = handover::restore_description(listener->fd(), launch.config.handover);
+    if (!restored) return restored;
+  }
+  // The old ones live until the channel has let go of their descriptors.
+  listeners_.swap(listeners);
+  return channel_->replace(named_listeners(launch));
+}
+
 bool Generation::ask_to_drain(std::chrono::microseconds within) {
   return can_drain() && channel_->ask_to_drain(within).has_value();
 }

@@ -63,6 +63,9 @@ class Generation {
 
   // Hears everything that the worker has said and written so far.
   void drain();
+  // Hands new listeners to the running worker and takes away the ones that are gone; for `channel`
+  // alone.
+  Result<void> rehand(const Launch& launch, std::vector<SharedListener> listeners);
   // False where this worker cannot be asked.
   bool ask_to_drain(std::chrono::microseconds within);
   [[nodiscard]] bool can_drain() const { return channel_ && channel_->greeted(); }

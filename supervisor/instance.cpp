@@ -201,6 +201,15 @@ process::Sweep Instance::sweep(pid_t leader) {
       around_.owner.orphans());
 }
 
+void Instance::rehand(Launch launch) {
+  launch_ = std::move(launch);
+  if (!generation_ || reaped_) return;
+  const auto done = generation_->rehand(launch_, around_.listeners.find(launch_.config.listeners));
+  if (done) return;
+  around_.log.warn("worker {}: {}; it is restarted", name_, done.error().text());
+  around_.owner.on_event(*this, lifecycle::Event::RestartRequested);
+}
+
 void Instance::forward(int signal_number) {
   if (generation_ && !reaped_) {
     const auto sent = around_.reaper.signal(generation_->pid, signal_number);

@@ -85,6 +85,8 @@ class Instance final : public process::Reaper::Mourner {
 
   // From the next spawn on; policies at once.
   void set_launch(Launch launch) { launch_ = std::move(launch); }
+  // The same worker with other listeners, while it runs.
+  void rehand(Launch launch);
   void forward(int signal_number);
   // Somebody wants it to run now, whatever came before.
   void forget_failures() { decision_ = {}; }

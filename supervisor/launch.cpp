@@ -73,7 +73,7 @@ std::vector<process::ResourceLimit> limits_of(const config::WorkerConfig& config
 }  // namespace
 
 Result<Launch> resolve_launch(const std::string& worker, const config::WorkerConfig& config,
-                              const rlimit& inherited_nofile, std::vector<std::string>& warnings) {
+                              const rlimit& inherited_nofile, Log& log) {
   Launch launch;
   launch.config = config;
   if (auto identity = resolve_identity(worker, launch); !identity) {
@@ -85,8 +85,8 @@ Result<Launch> resolve_launch(const std::string& worker, const config::WorkerCon
   }
   launch.capabilities = *capabilities;
   for (const std::string& name : launch.capabilities.missing.names()) {
-    warnings.push_back(fmt::format("{}: perch itself does not have {}; the worker runs without it",
-                                   key_of(worker, "capabilities"), name));
+    log.warn("{}: perch itself does not have {}; the worker runs without it",
+             key_of(worker, "capabilities"), name);
   }
   launch.limits = limits_of(config, inherited_nofile);
   launch.environment = merged_environment(launch.environment, config.environment);

@@ -13,6 +13,7 @@
 
 #include "common/value/error.h"
 #include "supervisor/config/schema.h"
+#include "supervisor/log.h"
 #include "supervisor/process/spawn.h"
 
 namespace perch {
@@ -27,9 +28,9 @@ struct Launch {
 };
 
 // `inherited_nofile` is what perch was started with, before it raised its own limit. The error
-// names the key and the remedy; `warnings` are for people.
+// names the key and the remedy; what will not be as configured is logged.
 Result<Launch> resolve_launch(const std::string& worker, const config::WorkerConfig& config,
-                              const rlimit& inherited_nofile, std::vector<std::string>& warnings);
+                              const rlimit& inherited_nofile, Log& log);
 
 struct LifeFacts {
   std::string worker;

@@ -82,6 +82,30 @@ void ListenerSet::put(const std::string& name, SharedListener listener) {
   listeners_[name] = std::move(listener);
 }
 
+void ListenerSet::retire(const std::string& name, PathGoes when) {
+  const SharedListener listener = find({name}).front();
+  listeners_.erase(name);
+  listener->set_on_exit(config::OnExit::Unlink);
+  if (when == PathGoes::AtOnce) listener->remove_path();
+  std::erase_if(retired_, [](const auto& old) { return old.expired(); });
+  retired_.push_back(listener);
+  journal_.record(
+      {.type = control::Event::Type::ListenerRetired,
+       .listener = name,
+       .message = fmt::format("listener {}: {} is retired", name, listener->parts().path)});
+}
+
+SharedListener ListenerSet::at_path(const std::string& path) const {
+  for (const auto& [name, listener] : listeners_) {
+    if (listener->parts().path == path) return listener;
+  }
+  for (const auto& retired : retired_) {
+    const SharedListener listener = retired.lock();
+    if (listener && listener->parts().path == path) return listener;
+  }
+  return nullptr;
+}
+
 std::vector<SharedListener> ListenerSet::find(const std::vector<std::string>& names) const {
   std::vector<SharedListener> found;
   for (const std::string& name : names) {

@@ -35,7 +35,14 @@ class ListenerSet {
   // One attempt; does not enter the set yet.
   Claimed claim(const std::string& name, const config::ListenerConfig& config);
   void put(const std::string& name, SharedListener listener);
-  void remove(const std::string& name) { listeners_.erase(name); }
+  // It is in the set under another name.
+  void forget(const std::string& name) { listeners_.erase(name); }
+  // No configuration names it any more. Its path goes when the last generation that serves it has
+  // ended; at once where those that do can be asked to accept what is queued and to let it go.
+  enum class PathGoes { AtOnce, WithItsLastHolder };
+  void retire(const std::string& name, PathGoes when);
+  // The listener at this path: in the set, or retired and still served.
+  [[nodiscard]] SharedListener at_path(const std::string& path) const;
   [[nodiscard]] bool has(const std::string& name) const { return listeners_.contains(name); }
   // In the given order; every name is in the set.
   [[nodiscard]] std::vector<SharedListener> find(const std::vector<std::string>& names) const;
@@ -50,6 +57,7 @@ class ListenerSet {
   Log& log_;
   Journal& journal_;
   std::map<std::string, SharedListener> listeners_;
+  std::vector<std::weak_ptr<listener::Listener>> retired_;
 };
 
 }  // namespace perch

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/reload_plan.h"
 
-#include <optional>
+#include <algorithm>
 #include <utility>
 
 namespace perch {
@@ -10,35 +10,27 @@ namespace {
 Result<void> resolve_workers(const std::vector<std::string>& names, const rlimit& inherited_nofile,
                              ReloadPlan& plan, Log& log) {
   for (const std::string& name : names) {
-    std::vector<std::string> warnings;
-    auto launch = resolve_launch(name, plan.wanted.workers.at(name), inherited_nofile, warnings);
+    auto launch = resolve_launch(name, plan.wanted.workers.at(name), inherited_nofile, log);
     if (!launch) return std::unexpected(std::move(launch.error()));
-    for (const std::string& warning : warnings) log.warn("{}", warning);
     plan.launches.emplace(name, std::move(*launch));
   }
   return {};
 }
 
-// A listener whose path another one gives up is that one under a new name.
-std::optional<std::string> former_name(const std::string& path, const config::Config& running,
-                                       const config::Diff& diff) {
-  for (const std::string& name : diff.listeners_removed) {
-    if (running.listeners.at(name).path == path) return name;
-  }
-  return std::nullopt;
-}
-
-Result<void> claim_listeners(const std::vector<std::string>& names, const config::Config& running,
-                             ListenerSet& listeners, ReloadPlan& plan) {
+// Made for the new configuration, and gone again with a plan that is dropped.
+Result<void> claim_listeners(const std::vector<std::string>& names, ListenerSet& listeners,
+                             ReloadPlan& plan) {
   for (const std::string& name : names) {
     const config::ListenerConfig& wanted = plan.wanted.listeners.at(name);
-    if (const auto former = former_name(wanted.path, running, plan.diff)) {
-      plan.listeners.emplace(name, listeners.find({*former}).front());
-      plan.renamed.push_back(name);
+    // A path that perch holds already, under whatever name, is that socket.
+    if (auto held = listeners.at_path(wanted.path)) {
+      plan.listeners.emplace(name, std::move(held));
+      plan.kept.push_back(name);
       continue;
     }
     auto claimed = listeners.claim(name, wanted);
     if (!claimed) return refuse("listener " + name + ": " + claimed.error().text);
+    (*claimed)->set_on_exit(config::OnExit::Unlink);
     plan.listeners.emplace(name, std::move(*claimed));
   }
   return {};
@@ -52,17 +44,12 @@ Result<void> check_listeners(const std::vector<std::string>& names, const Reload
   return {};
 }
 
-// A socket cannot move: a new path is a new claim.
-std::vector<std::string> moved_listeners(const config::Config& running, const ReloadPlan& plan) {
-  std::vector<std::string> moved;
-  for (const std::string& name : plan.diff.listeners_changed) {
-    const bool stays = running.listeners.at(name).path == plan.wanted.listeners.at(name).path;
-    if (!stays) moved.push_back(name);
-  }
-  return moved;
-}
-
 }  // namespace
+
+bool ReloadPlan::keeps(const SharedListener& listener) const {
+  return std::ranges::any_of(listeners,
+                             [&](const auto& entry) { return entry.second == listener; });
+}
 
 std::string join_problems(const std::vector<config::Problem>& problems) {
   std::string text;
@@ -81,19 +68,18 @@ Result<ReloadPlan> ReloadPlan::prepare(const ConfigSource& source, const config:
   ReloadPlan plan;
   plan.wanted = std::move(*wanted);
   plan.diff = config::diff(running, plan.wanted);
-  for (const auto* names :
-       {&plan.diff.workers_added, &plan.diff.workers_restarted, &plan.diff.workers_adjusted}) {
+  const config::Diff& diff = plan.diff;
+  for (const auto* names : {&diff.workers_added, &diff.workers_restarted, &diff.workers_rehanded,
+                            &diff.workers_adjusted}) {
     if (auto done = resolve_workers(*names, inherited_nofile, plan, log); !done) {
       return std::unexpected(std::move(done.error()));
     }
   }
-  if (auto done = check_listeners(plan.diff.listeners_changed, plan); !done) {
+  if (auto done = check_listeners(diff.listeners_changed, plan); !done) {
     return std::unexpected(std::move(done.error()));
   }
-  const std::vector<std::string> moved = moved_listeners(running, plan);
-  for (const std::vector<std::string>* names :
-       {&std::as_const(plan.diff.listeners_added), &moved}) {
-    if (auto done = claim_listeners(*names, running, listeners, plan); !done) {
+  for (const auto* names : {&diff.listeners_added, &diff.listeners_moved}) {
+    if (auto done = claim_listeners(*names, listeners, plan); !done) {
       return std::unexpected(std::move(done.error()));
     }
   }

@@ -7,11 +7,13 @@
 #include <sys/resource.h>
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "common/value/error.h"
 #include "supervisor/config/diff.h"
 #include "supervisor/config/load.h"
+#include "supervisor/control/server.h"
 #include "supervisor/launch.h"
 #include "supervisor/listener_set.h"
 #include "supervisor/log.h"
@@ -27,9 +29,11 @@ struct ConfigSource {
 struct ReloadPlan {
   config::Config wanted;
   config::Diff diff;
-  std::map<std::string, Launch> launches;           // of workers added, restarted or adjusted
+  std::map<std::string, Launch> launches;           // of workers added or changed
   std::map<std::string, SharedListener> listeners;  // added, or at a new path
-  std::vector<std::string> renamed;  // of these, the ones that perch holds under another name
+  std::vector<std::string> kept;                    // of these, the ones that perch holds already
+  std::unique_ptr<control::ControlServer> control;  // where its path changes
+  [[nodiscard]] bool keeps(const SharedListener& listener) const;
 
   // The error is one line that names every problem.
   static Result<ReloadPlan> prepare(const ConfigSource& source, const config::Config& running,

@@ -102,21 +102,21 @@ Result<void> Supervisor::prepare() {
 
 int Supervisor::run() {
   for (const auto& [name, worker] : config_.workers) {
-    std::vector<std::string> warnings;
-    auto launch = resolve_launch(name, worker, inherited_nofile_, warnings);
+    auto launch = resolve_launch(name, worker, inherited_nofile_, log_);
     if (!launch) {
       log_.error("{}", launch.error().text());
       return own_failure(cli::ExitCode::Usage);
     }
-    for (const std::string& warning : warnings) log_.warn("{}", warning);
     add_worker(name, std::move(*launch));
   }
   open_control();
+  watch_config();
   claiming_.start(config_.listeners);
   if (phase_ != Phase::Ending || !all_at_rest()) loop_.run();
   // A start that failed has said why; that is all there is to say.
   if (introduced_) log_.info("perch ends with exit code {}", exit_code_);
   control_.reset();
+  leaving_control_.reset();
   log_.flush();
   return exit_code_;
 }
@@ -149,6 +149,21 @@ void Supervisor::open_control() {
     return;
   }
   log_.warn("no control socket: {}", server.error().text());
+}
+
+void Supervisor::watch_config() {
+  if (!config_.perch.reload_on_change || source_.file.empty()) return config_watch_.reset();
+  if (config_watch_) return;
+  auto watch = ConfigWatch::start(loop_, source_.file, [this] {
+    log_.info("reload: {} has changed", source_.file);
+    static_cast<void>(reload());
+  });
+  if (watch) {
+    config_watch_ = std::move(*watch);
+    return;
+  }
+  log_.warn("changes of {} are not noticed: {}; use perch reload", source_.file,
+            watch.error().text());
 }
 
 void Supervisor::introduce() {
@@ -240,6 +255,7 @@ bool Supervisor::all_at_rest() const {
 }
 
 void Supervisor::settle() {
+  leaving_control_.reset();
   std::erase_if(retired_, [this](const std::string& name) {
     if (!instances_.at(name)->at_rest()) return false;
     instances_.erase(name);

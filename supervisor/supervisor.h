@@ -18,6 +18,7 @@
 #include "supervisor/claiming.h"
 #include "supervisor/cli/exit_code.h"
 #include "supervisor/config/render.h"
+#include "supervisor/config_watch.h"
 #include "supervisor/control/server.h"
 #include "supervisor/instance.h"
 #include "supervisor/listener_set.h"
@@ -59,6 +60,8 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   void on_claim_failed(const ListenerSet::ClaimFailure& failure);
   void add_worker(const std::string& name, Launch launch);
   void open_control();
+  // As the configuration says, now and after a reload.
+  void watch_config();
   void on_signal(int number);
   void on_orphan(pid_t pid);
   void on_oom_in_tree(std::uint64_t kills);
@@ -68,7 +71,12 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   [[nodiscard]] bool all_at_rest() const;
   [[nodiscard]] int code_of_rest() const;
   [[nodiscard]] int own_failure(cli::ExitCode code) const;
+  Result<void> prepare_control(ReloadPlan& plan);
   void commit(ReloadPlan plan);
+  void commit_perch(const config::PerchConfig& before, ReloadPlan& plan);
+  void commit_listeners(const config::Config& before, ReloadPlan& plan);
+  void commit_workers(ReloadPlan& plan);
+  void send_reload_signals(const config::Diff& diff);
 
   void on_event(Instance& instance, lifecycle::Event event) override { apply(instance, event); }
   process::Orphans orphans() const override;
@@ -104,6 +112,8 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   std::set<pid_t> foreign_;        // children that perch had before it was perch
   std::set<std::string> retired_;  // taken out of the configuration, still stopping
   std::unique_ptr<control::ControlServer> control_;
+  std::unique_ptr<ConfigWatch> config_watch_;
+  std::unique_ptr<control::ControlServer> leaving_control_;  // replaced by a reload
   Phase phase_ = Phase::Claiming;
   int exit_code_ = 0;
   bool exit_code_is_set_ = false;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "supervisor/config/nearest.h"
 #include "supervisor/config/units.h"
@@ -19,6 +20,10 @@ namespace {
 std::unexpected<control::ActionRefused> refuse_now(std::string_view why) {
   return std::unexpected(
       control::ActionRefused{control::ActionRefused::Why::NotNow, std::string(why)});
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
 }
 
 Event event_of(control::WorkerAction action) {
@@ -119,13 +124,20 @@ std::vector<std::string> Supervisor::not_ready() {
 
 Result<void> Supervisor::reload() {
   if (phase_ != Phase::Running) return refuse("reload: perch is not running its workers now");
+  if (config_watch_) config_watch_->note_contents();
   auto plan = ReloadPlan::prepare(source_, config_, inherited_nofile_, listeners_, log_);
-  if (!plan) {
+  Result<void> prepared;
+  if (plan) {
+    prepared = prepare_control(*plan);
+  } else {
+    prepared = std::unexpected(std::move(plan.error()));
+  }
+  if (!prepared) {
     ++reloads_.failed;
-    reloads_.last_error = plan.error().text();
+    reloads_.last_error = prepared.error().text();
     journal_.record({.type = control::Event::Type::ReloadRefused,
                      .message = "reload: nothing was changed: " + *reloads_.last_error});
-    return std::unexpected(std::move(plan.error()));
+    return prepared;
   }
   ++reloads_.ok;
   commit(std::move(*plan));
@@ -150,25 +162,84 @@ std::expected<control::ActionBegun, control::ActionRefused> Supervisor::act(
   return control::ActionBegun{begun.since, begun.generation, lifecycle::name(instance.state())};
 }
 
-// From here on nothing can fail: what could was done in the plan.
+// An unreachable control socket refuses the reload: whoever asked for it would be locked out.
+Result<void> Supervisor::prepare_control(ReloadPlan& plan) {
+  const std::string& path = plan.wanted.perch.control;
+  if (path == config_.perch.control || path.empty()) return {};
+  auto server = control::ControlServer::open(loop_, path, *this);
+  if (!server) return std::unexpected(std::move(server.error()));
+  plan.control = std::move(*server);
+  return {};
+}
+
+// From here on nothing can fail: what could was done in the plan. Listeners first, since a worker
+// that starts wants its own; the retired ones before their workers hear of it, so that whoever
+// still got in is accepted.
 void Supervisor::commit(ReloadPlan plan) {
-  const config::Diff& diff = plan.diff;
-  if (plan.wanted.perch.control != config_.perch.control) {
-    log_.warn("reload: perch.control takes effect when perch itself is restarted");
+  const config::Config before = std::exchange(config_, std::move(plan.wanted));
+  commit_perch(before.perch, plan);
+  commit_listeners(before, plan);
+  commit_workers(plan);
+  send_reload_signals(plan.diff);
+}
+
+// To workers that serve through the reload; one that has just been started has read it all.
+void Supervisor::send_reload_signals(const config::Diff& diff) {
+  for (const auto& [name, instance] : instances_) {
+    const bool fresh = contains(diff.workers_added, name) || contains(diff.workers_restarted, name);
+    const auto signal = instance->config().reload_signal;
+    const bool serves = std::holds_alternative<lifecycle::Ready>(instance->state());
+    if (serves && signal && !fresh) instance->forward(*signal);
   }
-  config_ = std::move(plan.wanted);
+}
+
+void Supervisor::commit_perch(const config::PerchConfig& before, ReloadPlan& plan) {
   log_.configure(config_.perch.log_level, config_.perch.log_format);
-  for (const std::string& name : diff.listeners_changed) {
-    if (!plan.listeners.contains(name)) listeners_.adjust(name, config_.listeners.at(name));
+  watch_config();
+  if (before.control == config_.perch.control) return;
+  // It may be the one that asks: it goes when this turn of the loop is over.
+  leaving_control_ = std::exchange(control_, std::move(plan.control));
+  settle_.arm(std::chrono::nanoseconds::zero());
+}
+
+void Supervisor::commit_listeners(const config::Config& before, ReloadPlan& plan) {
+  const config::Diff& diff = plan.diff;
+  const auto let_go_live = [&](const std::string& listener) {
+    return std::ranges::all_of(before.workers, [&](const auto& entry) {
+      return !contains(entry.second.listeners, listener) ||
+             contains(diff.workers_rehanded, entry.first);
+    });
+  };
+  using PathGoes = ListenerSet::PathGoes;
+  for (const auto* names : {&diff.listeners_removed, &diff.listeners_moved}) {
+    for (const std::string& name : *names) {
+      if (plan.keeps(listeners_.find({name}).front())) {
+        listeners_.forget(name);
+      } else {
+        listeners_.retire(name, let_go_live(name) ? PathGoes::AtOnce : PathGoes::WithItsLastHolder);
+      }
+    }
   }
-  for (auto& [name, listener] : plan.listeners) listeners_.put(name, std::move(listener));
-  for (const std::string& name : plan.renamed) listeners_.adjust(name, config_.listeners.at(name));
+  for (auto& [name, listener] : plan.listeners) {
+    listener->set_on_exit(config_.listeners.at(name).on_exit);
+    listeners_.put(name, std::move(listener));
+  }
+  for (const auto* names : {&diff.listeners_changed, &std::as_const(plan.kept)}) {
+    for (const std::string& name : *names) listeners_.adjust(name, config_.listeners.at(name));
+  }
+}
+
+void Supervisor::commit_workers(ReloadPlan& plan) {
+  const config::Diff& diff = plan.diff;
   for (const std::string& name : diff.workers_removed) {
     retired_.insert(name);
     apply(*instances_.at(name), Event::StopRequested);
   }
   for (const std::string& name : diff.workers_adjusted) {
     instances_.at(name)->set_launch(std::move(plan.launches.at(name)));
+  }
+  for (const std::string& name : diff.workers_rehanded) {
+    instances_.at(name)->rehand(std::move(plan.launches.at(name)));
   }
   for (const std::string& name : diff.workers_restarted) {
     instances_.at(name)->set_launch(std::move(plan.launches.at(name)));
@@ -184,7 +255,6 @@ void Supervisor::commit(ReloadPlan plan) {
     }
     apply(*instances_.at(name), Event::StartRequested);
   }
-  for (const std::string& name : diff.listeners_removed) listeners_.remove(name);
 }
 
 }  // namespace perch

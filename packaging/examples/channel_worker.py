@@ -16,15 +16,21 @@ loop.register(channel, selectors.EVENT_READ)
 listeners = {}
 draining = False
 
+
+def serve(listener):
+    while True:
+        try:  # another generation may have taken the connection: the listener never blocks
+            client, _ = listener.accept()
+        except BlockingIOError:
+            return
+        with client:
+            client.sendall(b"hello from %s\n" % os.environb.get(b"PERCH_GENERATION", b"?"))
+
+
 while not draining:
     for key, _ in loop.select():
         if key.fileobj is not channel:
-            try:  # another generation may have taken the connection: the listener never blocks
-                client, _ = key.fileobj.accept()
-            except BlockingIOError:
-                continue
-            with client:
-                client.sendall(b"hello from %s\n" % os.environb.get(b"PERCH_GENERATION", b"?"))
+            serve(key.fileobj)
             continue
         text, fds, _, _ = socket.recv_fds(channel, 65536, 253)
         message = dict(line.split("=", 1) for line in text.decode().splitlines() if "=" in line)
@@ -33,6 +39,8 @@ while not draining:
             loop.register(listeners[name], selectors.EVENT_READ)
             channel.send(b"READY=1\n")
         if message.get("RETIRE") == "1":
-            loop.unregister(listeners[message["FDNAME"]])
-            listeners.pop(message["FDNAME"]).close()
+            retired = listeners.pop(message["FDNAME"])
+            loop.unregister(retired)
+            serve(retired)  # nobody new can connect, but some may wait
+            retired.close()
         draining = not text or message.get("DRAIN") == "1"  # no text: perch is gone

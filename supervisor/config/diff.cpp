@@ -10,14 +10,17 @@
 namespace perch::config {
 namespace {
 
-// What the worker's process is made of, and what perch alone goes by. Every field is named here, so
-// a new one does not compile until it is sorted.
+// How deep a change goes, the deepest last.
+enum class Depth { None, Policy, Listeners, Process };
+
+// What the worker's process is made of, and what perch alone goes by; beside both, its listeners.
+// Every field is named here, so a new one does not compile until it is sorted.
 auto process_and_policy(const WorkerConfig& worker) {
   const auto& [command, listeners, handover, required, stop_signal, stop_timeout, forward_signals,
                reload_signal, capture, capture_format, capture_rate, user, group, directory, umask,
                environment, capabilities, rlimits, readiness, restart] = worker;
-  return std::pair(std::tie(command, listeners, handover, capture, user, group, directory, umask,
-                            environment, capabilities, rlimits),
+  return std::pair(std::tie(command, handover, capture, user, group, directory, umask, environment,
+                            capabilities, rlimits),
                    std::tie(required, stop_signal, stop_timeout, forward_signals, reload_signal,
                             capture_format, capture_rate, readiness, restart));
 }
@@ -53,16 +56,20 @@ bool takes_one_of(const WorkerConfig& worker, const std::vector<std::string>& li
   return std::ranges::find_first_of(worker.listeners, listeners) != worker.listeners.end();
 }
 
-void compare_workers(const Config& running, const Config& wanted, Diff& diff) {
-  const std::vector<std::string> moved = moved_listeners(running, wanted);
-  diff.workers_restarted = changed(running.workers, wanted.workers, [&](auto& before, auto& after) {
-    return takes_one_of(before, moved) ||
-           process_and_policy(before).first != process_and_policy(after).first;
-  });
-  diff.workers_adjusted = changed(running.workers, wanted.workers, [&](auto& before, auto& after) {
-    return !takes_one_of(before, moved) &&
-           process_and_policy(before).first == process_and_policy(after).first &&
-           process_and_policy(before).second != process_and_policy(after).second;
+Depth depth_of(const WorkerConfig& before, const WorkerConfig& after,
+               const std::vector<std::string>& moved) {
+  if (process_and_policy(before).first != process_and_policy(after).first) return Depth::Process;
+  if (before.listeners != after.listeners || takes_one_of(after, moved)) {
+    return after.handover == HandoverWay::Channel ? Depth::Listeners : Depth::Process;
+  }
+  const bool same = process_and_policy(before).second == process_and_policy(after).second;
+  return same ? Depth::None : Depth::Policy;
+}
+
+std::vector<std::string> workers_changed(const Config& running, const Config& wanted,
+                                         const std::vector<std::string>& moved, Depth depth) {
+  return changed(running.workers, wanted.workers, [&](const auto& before, const auto& after) {
+    return depth_of(before, after, moved) == depth;
   });
 }
 
@@ -74,8 +81,14 @@ Diff diff(const Config& running, const Config& wanted) {
   diff.listeners_removed = only_in(running.listeners, wanted.listeners);
   diff.workers_added = only_in(wanted.workers, running.workers);
   diff.workers_removed = only_in(running.workers, wanted.workers);
-  diff.listeners_changed = changed(running.listeners, wanted.listeners, std::not_equal_to{});
-  compare_workers(running, wanted, diff);
+  diff.listeners_moved = moved_listeners(running, wanted);
+  diff.listeners_changed =
+      changed(running.listeners, wanted.listeners, [](const auto& before, const auto& after) {
+        return before.path == after.path && before != after;
+      });
+  diff.workers_restarted = workers_changed(running, wanted, diff.listeners_moved, Depth::Process);
+  diff.workers_rehanded = workers_changed(running, wanted, diff.listeners_moved, Depth::Listeners);
+  diff.workers_adjusted = workers_changed(running, wanted, diff.listeners_moved, Depth::Policy);
   diff.perch_changed = running.perch != wanted.perch;
   return diff;
 }

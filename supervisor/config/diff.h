@@ -12,12 +12,14 @@ namespace perch::config {
 struct Diff {
   std::vector<std::string> listeners_added;
   std::vector<std::string> listeners_removed;
-  // Another path: claimed anew, its workers are restarted. Anything else: taken over live.
-  std::vector<std::string> listeners_changed;
+  std::vector<std::string> listeners_moved;    // another path: claimed anew
+  std::vector<std::string> listeners_changed;  // anything else: taken over live
   std::vector<std::string> workers_added;
   std::vector<std::string> workers_removed;
-  // What the process itself sees has changed, or the path of one of its listeners.
+  // What the process itself sees has changed, or which listeners it has.
   std::vector<std::string> workers_restarted;
+  // Only its listeners: they are handed to it, and taken from it, while it runs (`channel`).
+  std::vector<std::string> workers_rehanded;
   std::vector<std::string> workers_adjusted;  // policies only: taken over live
   bool perch_changed = false;
   bool operator==(const Diff&) const = default;

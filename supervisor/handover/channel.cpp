@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/handover/channel.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "common/posix/fd_passing.h"
 #include "common/posix/unix_socket.h"
@@ -68,48 +71,80 @@ bool Channel::receive_one() {
   }
   const std::shared_ptr on_message = on_message_;
   const NotifyMessage message = NotifyMessage::parse(datagram->payload);
-  if (message.says("HELLO", "1")) hand_over();
+  if (message.says("HELLO", "1") && !std::exchange(greeted_, true)) {
+    // A worker that is already gone needs none; its death is noticed elsewhere.
+    static_cast<void>(hand_over(offered_));
+  }
   (*on_message)(message);
   return on_message.use_count() > 1;
 }
 
 // In portions, since one message carries at most kMaxPassedFds descriptors.
-void Channel::hand_over() {
-  if (greeted_) return;
-  greeted_ = true;
-  for (std::size_t start = 0; start < offered_.size(); start += kMaxPassedFds) {
-    Outgoing message;
+Result<void> Channel::hand_over(std::span<const NamedFd> listeners) {
+  while (!listeners.empty()) {
+    const auto portion = listeners.first(std::min(listeners.size(), kMaxPassedFds));
     std::vector<std::string> names;
-    const std::size_t end = std::min(offered_.size(), start + kMaxPassedFds);
-    for (std::size_t i = start; i < end; ++i) {
-      names.push_back(offered_[i].name);
-      message.fds.push_back(offered_[i].fd);
+    std::vector<int> fds;
+    for (const NamedFd& listener : portion) {
+      names.push_back(listener.name);
+      fds.push_back(listener.fd);
     }
-    message.payload = NotifyMessage{{"LISTEN_FDS", std::to_string(names.size())},
-                                    {"LISTEN_FDNAMES", join_names(names)}}
-                          .text();
-    // A worker that is already gone needs none; its death is noticed elsewhere.
-    if (!send(std::move(message))) return;
+    const NotifyMessage message{{"LISTEN_FDS", std::to_string(names.size())},
+                                {"LISTEN_FDNAMES", join_names(names)}};
+    if (auto sent = send(message, fds); !sent) return sent;
+    listeners = listeners.subspan(portion.size());
   }
+  return {};
+}
+
+// Retired first: a listener at a new path comes under the name of the old one.
+Result<void> Channel::replace(std::vector<NamedFd> offered) {
+  const std::vector<NamedFd> before = std::exchange(offered_, std::move(offered));
+  if (!greeted_) return {};
+  const auto is_in = [](const std::vector<NamedFd>& listeners) {
+    return [&](const NamedFd& one) { return std::ranges::find(listeners, one) != listeners.end(); };
+  };
+  for (const NamedFd& gone : before) {
+    if (is_in(offered_)(gone)) continue;
+    if (auto sent = send({{"RETIRE", "1"}, {"FDNAME", gone.name}}); !sent) return sent;
+  }
+  std::vector<NamedFd> added = offered_;
+  std::erase_if(added, is_in(before));
+  return hand_over(added);
 }
 
 Result<void> Channel::ask_to_drain(std::chrono::microseconds within) {
-  return send(
-      {NotifyMessage{{"DRAIN", "1"}, {"DEADLINE_USEC", std::to_string(within.count())}}.text(),
-       {}});
+  return send({{"DRAIN", "1"}, {"DEADLINE_USEC", std::to_string(within.count())}});
 }
 
-Result<void> Channel::send(Outgoing message) {
+Result<void> Channel::send(const NotifyMessage& message, std::span<const int> fds) {
   if (closed_) return fail("channel", EPIPE);
+  const std::string payload = message.text();
+  if (!queue_.empty()) return enqueue(payload, fds);
+  auto sent = send_datagram(socket_.get(), payload, fds);
+  if (!sent && sent.error().is(EAGAIN)) return enqueue(payload, fds);
+  // A worker that is gone is noticed elsewhere.
+  return {};
+}
+
+Result<void> Channel::enqueue(const std::string& payload, std::span<const int> fds) {
   if (queue_.size() >= kMaxQueued) return fail("channel: the worker does not read", ENOBUFS);
+  Outgoing message{payload, {}};
+  for (const int fd : fds) {
+    UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!copy) return fail("channel: duplicate a listener");
+    message.fds.push_back(std::move(copy));
+  }
   queue_.push_back(std::move(message));
-  flush();
+  watcher_->watch({.readable = true, .writable = true});
   return {};
 }
 
 void Channel::flush() {
   while (!queue_.empty()) {
-    const auto sent = send_datagram(socket_.get(), queue_.front().payload, queue_.front().fds);
+    std::vector<int> fds;
+    for (const UniqueFd& fd : queue_.front().fds) fds.push_back(fd.get());
+    const auto sent = send_datagram(socket_.get(), queue_.front().payload, fds);
     if (!sent && sent.error().is(EAGAIN)) break;
     if (!sent) queue_.clear();  // the other end is gone
     if (sent) queue_.pop_front();

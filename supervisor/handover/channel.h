@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ namespace perch::handover {
 struct NamedFd {
   std::string name;
   int fd;  // borrowed
+  bool operator==(const NamedFd&) const = default;
 };
 
 class Channel {
@@ -30,12 +32,15 @@ class Channel {
 
   struct Ends;
   // `on_message` may destroy the channel. `offered` are lent until the hand-over, i.e. for as long
-  // as the channel lives.
+  // as the channel lives, or until replaced.
   static Result<Ends> open(Loop& loop, std::vector<NamedFd> offered, OnMessage on_message);
 
   // Reads everything that has arrived: before a deadline is believed, and before the worker is
   // reaped.
   void drain();
+  // The worker's listeners are these from now on: those that are gone are retired (RETIRE=1), the
+  // new ones handed over. A worker that has not greeted yet gets them when it does.
+  Result<void> replace(std::vector<NamedFd> offered);
   // DRAIN=1 with the time that is left.
   Result<void> ask_to_drain(std::chrono::microseconds within);
   // HELLO=1 was heard: the worker speaks our language and can be asked to drain.
@@ -44,16 +49,18 @@ class Channel {
   Channel(UniqueFd socket, std::vector<NamedFd> offered, OnMessage on_message);
 
  private:
+  // Waits for room, so it holds descriptors of its own.
   struct Outgoing {
     std::string payload;
-    std::vector<int> fds;
+    std::vector<UniqueFd> fds;
   };
   Result<void> start(Loop& loop);
   void on_ready(Readiness ready);
   // False when there is nothing more to read, or when the channel is gone.
   bool receive_one();
-  void hand_over();
-  Result<void> send(Outgoing message);
+  Result<void> hand_over(std::span<const NamedFd> listeners);
+  Result<void> send(const NotifyMessage& message, std::span<const int> fds = {});
+  Result<void> enqueue(const std::string& payload, std::span<const int> fds);
   void flush();
 
   UniqueFd socket_;

@@ -10,7 +10,11 @@ namespace perch::listener {
 
 Listener::~Listener() {
   const bool moved_from = !parts_.socket;
-  if (moved_from || !parts_.file || parts_.on_exit == config::OnExit::Keep) return;
+  if (!moved_from && parts_.on_exit == config::OnExit::Unlink) remove_path();
+}
+
+void Listener::remove_path() const noexcept {
+  if (!parts_.file) return;
   const SocketDirectory& directory = *parts_.directory;
   directory.remove_if(directory.basename(), parts_.file->id);
   directory.remove_if(directory.spare_name(), parts_.file->id);

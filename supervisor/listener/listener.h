@@ -56,6 +56,8 @@ class Listener {
   Result<void> set_owner(std::optional<uid_t> uid, std::optional<gid_t> gid);
   Result<void> set_backlog(int backlog);
   void set_on_exit(config::OnExit on_exit) noexcept { parts_.on_exit = on_exit; }
+  // Nobody new can connect; who has, is still to be accepted.
+  void remove_path() const noexcept;
 
  private:
   Parts parts_;

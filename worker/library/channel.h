@@ -28,7 +28,8 @@ struct ListenerArrived {
   std::string name;
   UniqueFd socket;
 };
-// Stop accepting from the listener of this name, and close it.
+// Nobody new can connect to the listener of this name: accept until EAGAIN once more, for those who
+// wait, and close it. Another one of the same name may follow.
 struct ListenerRetired {
   std::string name;
 };

@@ -17,7 +17,7 @@ typedef struct perch_worker perch_worker;
 enum perch_worker_event_kind {
   PERCH_WORKER_LISTENER = 1, /* `fd` is a non-blocking listening socket, now the caller's: poll it,
                                 accept until EAGAIN, close it in the end */
-  PERCH_WORKER_RETIRE = 2,   /* stop accepting from the listener `name` and close it */
+  PERCH_WORKER_RETIRE = 2,   /* accept from the listener `name` until EAGAIN once more, close it */
   PERCH_WORKER_DRAIN = 3,    /* stop accepting, finish within `deadline_usec` (0: not said), exit */
   PERCH_WORKER_GONE = 4      /* perch closed the channel; the last event */
 };

@@ -105,21 +105,25 @@ void Peer::read_channel() {
 }
 
 void Peer::on_event(worker::Event event) {
-  std::visit(
-      Overloaded{[this](worker::ListenerArrived& arrived) {
-                   const auto listening = listen_on(arrived.name, std::move(arrived.socket));
-                   if (!listening) spdlog::error("{}", listening.error().text());
-                 },
-                 [this](const worker::ListenerRetired& retired) { acceptors_.erase(retired.name); },
-                 [this](const worker::DrainRequested& request) {
-                   const auto time = request.deadline.value_or(options_.drain_timeout);
-                   drain("asked to drain by perch", time - kDrainMargin);
-                 },
-                 [this](const worker::SupervisorGone&) {
-                   channel_watcher_->stop();
-                   drain("perch is gone", options_.drain_timeout);
-                 }},
-      event);
+  std::visit(Overloaded{[this](worker::ListenerArrived& arrived) {
+                          const auto listening = listen_on(arrived.name, std::move(arrived.socket));
+                          if (!listening) spdlog::error("{}", listening.error().text());
+                        },
+                        [this](const worker::ListenerRetired& retired) {
+                          const auto acceptor = acceptors_.find(retired.name);
+                          if (acceptor == acceptors_.end()) return;
+                          acceptor->second->accept_queued();
+                          acceptors_.erase(acceptor);
+                        },
+                        [this](const worker::DrainRequested& request) {
+                          const auto time = request.deadline.value_or(options_.drain_timeout);
+                          drain("asked to drain by perch", time - kDrainMargin);
+                        },
+                        [this](const worker::SupervisorGone&) {
+                          channel_watcher_->stop();
+                          drain("perch is gone", options_.drain_timeout);
+                        }},
+             event);
 }
 
 Result<void> Peer::listen_on(const std::string& name, UniqueFd listener) {

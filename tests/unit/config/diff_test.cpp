@@ -139,12 +139,34 @@ TEST_CASE("a listener changes live, except for its path") {
 
 TEST_CASE("another path restarts the workers of the listener, and no other") {
   Diff expected;
-  expected.listeners_changed = {"api"};
+  expected.listeners_moved = {"api"};
   expected.workers_restarted = {"app"};
   CHECK(after([](Config& config) {
           config.listeners["api"].path = "/run/moved.sock";
           config.workers["app"].required = false;
         }) == expected);
+}
+
+TEST_CASE("a channel worker's listeners change while it runs") {
+  const auto change_listeners = [](Config& config) {
+    config.listeners["new"].path = "/run/new.sock";
+    config.workers["app"].listeners = {"new"};
+    config.listeners.erase("api");
+    config.workers["app"].required = false;
+  };
+  const auto move = [](Config& config) { config.listeners["api"].path = "/run/moved.sock"; };
+  Config running = two_of_each();
+  running.workers["app"].handover = HandoverWay::Channel;
+  for (const auto& change : {std::function<void(Config&)>(change_listeners), {move}}) {
+    Config wanted = running;
+    change(wanted);
+    CHECK(diff(running, wanted).workers_rehanded == Names{"app"});
+    CHECK(diff(running, wanted).workers_restarted.empty());
+    CHECK(diff(running, wanted).workers_adjusted.empty());
+    wanted.workers["app"].umask = 0;
+    CHECK(diff(running, wanted).workers_restarted == Names{"app"});
+    CHECK(diff(running, wanted).workers_rehanded.empty());
+  }
 }
 
 TEST_CASE("a change of perch's own values touches nothing else") {

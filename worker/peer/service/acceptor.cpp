@@ -33,21 +33,27 @@ Result<std::unique_ptr<Acceptor>> Acceptor::start(Loop& loop, UniqueFd listener,
   return acceptor;
 }
 
-void Acceptor::accept_some() {
+void Acceptor::accept_queued() {
+  while (accept_some() == Queue::More) continue;
+}
+
+Acceptor::Queue Acceptor::accept_some() {
   for (int i = 0; i < kAcceptsATurn; ++i) {
     UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection) {
       on_connection_(std::move(connection));
     } else if (errno == EAGAIN) {
-      return;
+      return Queue::Empty;
     } else if (errno != EINTR && errno != ECONNABORTED) {
       // No descriptors or no memory: the clients wait in the backlog, the loop must not spin.
       const Error error = Error::from_errno(errno, "accept");
       watcher_->stop();
       rest_.arm(kRest);
-      return on_trouble_(error);
+      on_trouble_(error);
+      return Queue::Empty;
     }
   }
+  return Queue::More;
 }
 
 }  // namespace perch::peer

@@ -23,9 +23,13 @@ class Acceptor {
   static Result<std::unique_ptr<Acceptor>> start(Loop& loop, UniqueFd listener,
                                                  OnConnection on_connection, OnTrouble on_trouble);
 
+  // Accepts everybody who waits already: before a listener that nobody new can reach is let go.
+  void accept_queued();
+
  private:
+  enum class Queue { Empty, More };
   Acceptor(Loop& loop, UniqueFd listener, OnConnection on_connection, OnTrouble on_trouble);
-  void accept_some();
+  Queue accept_some();
 
   UniqueFd listener_;
   OnConnection on_connection_;
