@@ -201,6 +201,11 @@ process::Sweep Instance::sweep(pid_t leader) {
       around_.owner.orphans());
 }
 
+bool Instance::stopped_on_request() const {
+  return state_ == lifecycle::State(lifecycle::Idle{lifecycle::Rest::Requested}) ||
+         lifecycle::stop_reason(state_) == lifecycle::StopReason::Requested;
+}
+
 void Instance::rehand(Launch launch) {
   launch_ = std::move(launch);
   if (!generation_ || reaped_) return;

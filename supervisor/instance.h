@@ -66,6 +66,8 @@ class Instance final : public process::Reaper::Mourner {
   // Of the generation that lives, or the latest.
   [[nodiscard]] std::uint64_t generation() const noexcept { return generations_; }
   [[nodiscard]] const config::WorkerConfig& config() const noexcept { return launch_.config; }
+  // Somebody asked it to stop, and nobody to start again.
+  [[nodiscard]] bool stopped_on_request() const;
   // Nothing of it runs.
   [[nodiscard]] bool at_rest() const noexcept { return !generation_; }
   [[nodiscard]] bool death_pending() const;

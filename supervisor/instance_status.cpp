@@ -35,8 +35,7 @@ std::string Instance::survivors() const {
 control::WorkerStatus Instance::status() const {
   control::WorkerStatus status;
   status.state = lifecycle::name(state_);
-  const bool resting = std::holds_alternative<lifecycle::Idle>(state_) ||
-                       lifecycle::stop_reason(state_) == lifecycle::StopReason::Requested;
+  const bool resting = std::holds_alternative<lifecycle::Idle>(state_) || stopped_on_request();
   status.desired = resting ? "stopped" : "running";
   status.required = launch_.config.required;
   status.ready = std::holds_alternative<lifecycle::Ready>(state_);

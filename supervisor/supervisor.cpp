@@ -179,6 +179,8 @@ void Supervisor::introduce() {
 }
 
 void Supervisor::start_workers() {
+  // Whoever held the paths until now may have held this one too.
+  open_control();
   introduce();
   phase_ = Phase::Running;
   apply_to_all(Event::StartRequested);

@@ -117,7 +117,8 @@ std::vector<std::string> Supervisor::not_ready() {
   std::vector<std::string> names;
   for (const auto& [name, instance] : instances_) {
     const bool ready = std::holds_alternative<lifecycle::Ready>(instance->state());
-    if (instance->config().required && !ready) names.push_back(name);
+    const bool counts = instance->config().required && !retired_.contains(name);
+    if (counts && !ready) names.push_back(name);
   }
   return names;
 }
@@ -140,8 +141,9 @@ Result<void> Supervisor::reload() {
     return prepared;
   }
   ++reloads_.ok;
+  const std::string done = config::summary(plan->diff);
   commit(std::move(*plan));
-  journal_.record({.type = control::Event::Type::Reloaded, .message = "reload: done"});
+  journal_.record({.type = control::Event::Type::Reloaded, .message = "reload: " + done});
   return {};
 }
 
@@ -232,6 +234,9 @@ void Supervisor::commit_listeners(const config::Config& before, ReloadPlan& plan
 void Supervisor::commit_workers(ReloadPlan& plan) {
   const config::Diff& diff = plan.diff;
   for (const std::string& name : diff.workers_removed) {
+    journal_.record({.type = control::Event::Type::WorkerRemoved,
+                     .worker = name,
+                     .message = fmt::format("worker {}: no longer in the configuration", name)});
     retired_.insert(name);
     apply(*instances_.at(name), Event::StopRequested);
   }
@@ -242,10 +247,15 @@ void Supervisor::commit_workers(ReloadPlan& plan) {
     instances_.at(name)->rehand(std::move(plan.launches.at(name)));
   }
   for (const std::string& name : diff.workers_restarted) {
-    instances_.at(name)->set_launch(std::move(plan.launches.at(name)));
-    apply(*instances_.at(name), Event::RestartRequested);
+    Instance& instance = *instances_.at(name);
+    instance.set_launch(std::move(plan.launches.at(name)));
+    // One that somebody stopped stays so, and has the new command when it is started.
+    if (!instance.stopped_on_request()) apply(instance, Event::RestartRequested);
   }
   for (const std::string& name : diff.workers_added) {
+    journal_.record({.type = control::Event::Type::WorkerAdded,
+                     .worker = name,
+                     .message = fmt::format("worker {}: new in the configuration", name)});
     // A worker of that name may still be on its way out: it comes back with the new command.
     Launch launch = std::move(plan.launches.at(name));
     if (retired_.erase(name) != 0) {

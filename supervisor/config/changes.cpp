@@ -101,7 +101,9 @@ Lines describe(const Diff& diff, const Config& running, const Config& wanted) {
   for (const std::string& name : diff.workers_removed) {
     story.tell("worker " + name, "would be stopped and removed");
   }
+  story.listeners(diff.listeners_moved, "would be claimed at its new path");
   story.workers(diff.workers_restarted, "would be restarted");
+  story.workers(diff.workers_rehanded, "would get its listeners while it runs");
   story.workers(diff.workers_adjusted, "would change live");
   return std::move(story).take();
 }

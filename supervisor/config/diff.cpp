@@ -93,4 +93,25 @@ Diff diff(const Config& running, const Config& wanted) {
   return diff;
 }
 
+std::string summary(const Diff& diff) {
+  const std::pair<std::string_view, const std::vector<std::string>&> parts[]{
+      {"listeners claimed", diff.listeners_added},
+      {"listeners moved", diff.listeners_moved},
+      {"listeners retired", diff.listeners_removed},
+      {"listeners changed live", diff.listeners_changed},
+      {"workers added", diff.workers_added},
+      {"workers removed", diff.workers_removed},
+      {"workers restarted", diff.workers_restarted},
+      {"workers handed other listeners", diff.workers_rehanded},
+      {"workers changed live", diff.workers_adjusted},
+  };
+  std::string text = diff.perch_changed ? "perch itself changed live" : "";
+  for (const auto& [what, names] : parts) {
+    if (names.empty()) continue;
+    text.append(text.empty() ? "" : "; ").append(what).append(":");
+    for (const std::string& name : names) text.append(" ").append(name);
+  }
+  return text.empty() ? "nothing has changed" : text;
+}
+
 }  // namespace perch::config

@@ -28,4 +28,7 @@ struct Diff {
 
 Diff diff(const Config& running, const Config& wanted);
 
+// What was done, on one line: "listeners claimed: api; workers restarted: app".
+std::string summary(const Diff& diff);
+
 }  // namespace perch::config

@@ -192,4 +192,15 @@ TEST_CASE("what is new is added, what is gone is removed, by name") {
         }) == expected);
 }
 
+TEST_CASE("what a reload did fits on one line") {
+  CHECK(summary({}) == "nothing has changed");
+  Diff done;
+  done.perch_changed = true;
+  done.listeners_added = {"api", "admin"};
+  done.workers_rehanded = {"app"};
+  CHECK(summary(done) ==
+        "perch itself changed live; listeners claimed: api admin; "
+        "workers handed other listeners: app");
+}
+
 }  // namespace perch::config
