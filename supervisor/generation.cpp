@@ -13,6 +13,18 @@ std::optional<int> shell_code_of(const process::SpawnFailure& failure) {
   return not_found ? 127 : 126;
 }
 
+using NotifySocketPtr = std::unique_ptr<handover::NotifySocket>;
+
+Result<NotifySocketPtr> open_notify_socket(RuntimeDirectory& runtime, uid_t worker,
+                                           const Generation::OnMessage& on_message) {
+  const auto open = [&](const std::string& path) {
+    return handover::NotifySocket::open(path, worker, on_message);
+  };
+  if (auto usual = open(runtime.next_socket_name())) return usual;
+  if (auto elsewhere = open(runtime.next_name_elsewhere())) return elsewhere;
+  return open(runtime.next_abstract_name());
+}
+
 }  // namespace
 
 std::vector<handover::NamedFd> Generation::named_listeners(const Launch& launch) const {
@@ -54,13 +66,7 @@ Result<Generation::ChildEnds> Generation::open_lines(const Stage& stage, const P
     channel_ = std::move(pair->ours);
     ends.channel = std::move(pair->workers);
   } else {
-    const uid_t uid = plan.launch.uid;
-    auto notify =
-        handover::NotifySocket::open(stage.loop, stage.runtime.next_socket_name(), uid, on_message);
-    if (!notify) {
-      notify = handover::NotifySocket::open(stage.loop, stage.runtime.next_abstract_name(), uid,
-                                            on_message);
-    }
+    auto notify = open_notify_socket(stage.runtime, plan.launch.uid, on_message);
     if (!notify) return std::unexpected(std::move(notify.error()));
     notify_ = std::move(*notify);
   }

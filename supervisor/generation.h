@@ -61,6 +61,8 @@ class Generation {
   static std::expected<Born, Stillborn> spawn(const Stage& stage, Plan plan,
                                               const OnMessage& on_message);
 
+  // Once the worker runs: from here on the loop hears its notify socket.
+  Result<void> listen(Loop& loop) { return notify_ ? notify_->watch(loop) : Result<void>(); }
   // Hears everything that the worker has said and written so far.
   void drain();
   // Hands new listeners to the running worker and takes away the ones that are gone; for `channel`

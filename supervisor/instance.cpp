@@ -109,9 +109,11 @@ void Instance::spawn() {
                         [this](const NotifyMessage& message) { on_message(message); });
   if (!born) return on_stillborn(born.error());
   generation_ = std::move(born->generation);
-  const auto watched = around_.reaper.watch(generation_->pid, std::move(born->pidfd), *this);
+  auto watched = around_.reaper.watch(generation_->pid, std::move(born->pidfd), *this);
+  if (watched) watched = generation_->listen(around_.stage.loop);
   if (!watched) {
     // What cannot be watched must not serve; it is reaped as an orphan.
+    around_.reaper.forget(generation_->pid);
     sweep(generation_->pid);
     generation_.reset();
     return on_stillborn({watched.error().text(), std::nullopt});
@@ -196,7 +198,7 @@ process::Lineage Instance::lineage(pid_t leader) const {
 
 process::Sweep Instance::sweep(pid_t leader) {
   return process::kill_tree(
-      lineage(leader),
+      lineage(leader), around_.reaper.children(),
       [this](pid_t pid) { return around_.reaper.watches(pid) || around_.owner.is_foreign(pid); },
       around_.owner.orphans());
 }
@@ -312,8 +314,9 @@ void Instance::on_orphan_reaped() {
   if (generation_ && reaped_ && sweep(0).killed.empty()) finish();
 }
 
+// What the old life held is let go once the new one runs: nobody waits for that.
 void Instance::finish() {
-  generation_.reset();
+  const std::unique_ptr<Generation> ended = std::move(generation_);
   around_.owner.on_event(*this, lifecycle::Event::Died);
   if (std::holds_alternative<lifecycle::Idle>(state_)) statistics_.on_rest();
 }

@@ -32,7 +32,9 @@ Result<void> OomLedger::watch() {
 process::OomCount OomLedger::now() const { return counter_.read().value_or(process::OomCount{}); }
 
 void OomLedger::before_spawn() {
-  if (!watch_ && !death_pending_()) booked_ = now();
+  if (watch_) return;
+  const process::OomCount count = now();
+  if (process::grew(booked_, count) && !death_pending_()) booked_ = count;
 }
 
 std::optional<std::string> OomLedger::claim_for_death() {

@@ -31,7 +31,8 @@ std::string temporary_directory() {
 
 }  // namespace
 
-RuntimeDirectory::RuntimeDirectory(std::string control) : control_(std::move(control)) {}
+RuntimeDirectory::RuntimeDirectory(std::string control)
+    : control_(std::move(control)), prefix_("notify." + std::to_string(::getpid()) + ".") {}
 
 RuntimeDirectory::~RuntimeDirectory() {
   if (made_) ::rmdir(directory_.c_str());
@@ -46,15 +47,18 @@ void RuntimeDirectory::choose() {
 }
 
 std::string RuntimeDirectory::next_socket_name() {
-  if (!chosen_ || (!directory_.empty() && !serves(directory_))) choose();
+  if (!chosen_) choose();
   if (directory_.empty()) return next_abstract_name();
   return directory_ + "/" + next_name();
 }
 
+std::string RuntimeDirectory::next_name_elsewhere() {
+  choose();
+  return next_socket_name();
+}
+
 std::string RuntimeDirectory::next_abstract_name() { return "@perch-" + next_name(); }
 
-std::string RuntimeDirectory::next_name() {
-  return "notify." + std::to_string(::getpid()) + "." + std::to_string(++count_);
-}
+std::string RuntimeDirectory::next_name() { return prefix_ + std::to_string(++count_); }
 
 }  // namespace perch

@@ -20,7 +20,9 @@ class RuntimeDirectory {
 
   // A name that no other call has given, short enough for a socket; abstract ones begin with '@'.
   std::string next_socket_name();
-  // For when the directory refuses what it allowed before: it is full, or somebody cleaned it up.
+  // For when the directory refuses what it allowed before: somebody cleaned it up. Chooses anew.
+  std::string next_name_elsewhere();
+  // For when no directory will do: it is full.
   std::string next_abstract_name();
 
  private:
@@ -28,6 +30,7 @@ class RuntimeDirectory {
   std::string next_name();
 
   std::string control_;
+  std::string prefix_;  // of names: perch's pid is in it
   std::string directory_;
   bool made_ = false;
   bool chosen_ = false;

@@ -82,7 +82,7 @@ Result<void> Supervisor::prepare() {
   dev_null_ = std::move(*dev_null);
   if (!is_init() && ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail("become subreaper");
   // A shell that started something and then exec'ed perch leaves us its children.
-  for (const pid_t pid : process::own_children()) foreign_.insert(pid);
+  for (const pid_t pid : process::OwnChildren().list()) foreign_.insert(pid);
   auto spawner = process::Spawner::create();
   if (!spawner) return std::unexpected(std::move(spawner.error()));
   spawner_.emplace(std::move(*spawner));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// SignalWatcher: one signal, delivered as a callback on the loop. Several deliveries before the
-// loop turns may come as one, as signals do. Destroying it restores the default disposition.
+// SignalWatcher: one signal, caught by a handler and delivered as a callback on the loop: for a
+// process with threads, some of which nobody could tell to block it (else signal_inbox.h). Several
+// deliveries before the loop turns may come as one, as signals do. Destroying it restores the
+// default disposition.
 #pragma once
 
 #include <functional>

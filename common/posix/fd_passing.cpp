@@ -64,10 +64,10 @@ Result<void> send_datagram(int socket, std::string_view payload, std::span<const
 }
 
 std::expected<Datagram, ReceiveEnd> receive_datagram(int socket) {
-  Datagram datagram;
-  datagram.payload.resize(kMaxDatagram);
+  // On the stack: most calls find nothing, and a heap would grow and shrink for it each time.
+  std::array<char, kMaxDatagram> payload;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   ControlBuffer control;
-  iovec data{datagram.payload.data(), datagram.payload.size()};
+  iovec data{payload.data(), payload.size()};
   msghdr message{};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
@@ -82,12 +82,13 @@ std::expected<Datagram, ReceiveEnd> receive_datagram(int socket) {
   }
   if (got < 0 && errno == ECONNRESET) return std::unexpected(ReceiveEnd::Closed);
   if (got < 0) return std::unexpected(ReceiveEnd::Failed);
+  Datagram datagram;
   take_control(message, datagram);
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     return std::unexpected(ReceiveEnd::Truncated);
   }
   if (got == 0 && datagram.fds.empty()) return std::unexpected(ReceiveEnd::Closed);
-  datagram.payload.resize(static_cast<std::size_t>(got));
+  datagram.payload.assign(payload.data(), static_cast<std::size_t>(got));
   return datagram;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/handover/notify_socket.h"
 
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +18,14 @@ constexpr int kMessagesPerDrain = 4096;
 
 bool is_abstract(const std::string& path) { return path.starts_with('@'); }
 
-Result<void> bind_for(int socket, const std::string& path, uid_t worker) {
+// As the kernel told at exec (getauxval(3)): perch never changes its user.
+uid_t own_uid() { return static_cast<uid_t>(::getauxval(AT_EUID)); }
+
+bool try_bind(int socket, const UnixAddress& address) {
+  return ::bind(socket, address.get(), address.size) == 0;
+}
+
+Result<void> prepare_and_bind(int socket, const std::string& path) {
   auto address = unix_address(path);
   if (!address) return std::unexpected(std::move(address.error()));
   const int yes = 1;
@@ -25,12 +33,16 @@ Result<void> bind_for(int socket, const std::string& path, uid_t worker) {
     return fail("SO_PASSCRED");
   // On the socket before it has a name: the file is born with this mode.
   if (::fchmod(socket, 0600) != 0) return fail("fchmod");
-  if (!is_abstract(path)) ::unlink(path.c_str());
-  if (::bind(socket, address->get(), address->size) != 0) return fail("bind " + path);
-  if (!is_abstract(path) && worker != ::geteuid() &&
-      ::lchown(path.c_str(), worker, static_cast<gid_t>(-1)) != 0) {
-    return fail("chown " + path);
-  }
+  if (try_bind(socket, *address)) return {};
+  // Left by a perch that had our pid, as PID 1 always has.
+  if (errno != EADDRINUSE || is_abstract(path)) return fail("bind " + path);
+  ::unlink(path.c_str());
+  return try_bind(socket, *address) ? Result<void>() : fail("bind " + path);
+}
+
+Result<void> give_to(uid_t worker, const std::string& path) {
+  if (is_abstract(path) || worker == own_uid()) return {};
+  if (::lchown(path.c_str(), worker, static_cast<gid_t>(-1)) != 0) return fail("chown " + path);
   return {};
 }
 
@@ -52,21 +64,27 @@ NotifySocket::~NotifySocket() {
   if (!is_abstract(path_)) ::unlink(path_.c_str());
 }
 
-Result<std::unique_ptr<NotifySocket>> NotifySocket::open(Loop& loop, const std::string& path,
-                                                         uid_t worker, OnMessage on_message) {
+Result<std::unique_ptr<NotifySocket>> NotifySocket::open(const std::string& path, uid_t worker,
+                                                         OnMessage on_message) {
   auto socket = unix_socket(SOCK_DGRAM, Blocking::No);
   if (!socket) return fail_within("notify socket", std::move(socket.error()));
-  if (auto bound = bind_for(socket->get(), path, worker); !bound) {
+  if (auto bound = prepare_and_bind(socket->get(), path); !bound) {
     return fail_within("notify socket", std::move(bound.error()));
   }
   std::unique_ptr<NotifySocket> notify(
       new NotifySocket(std::move(*socket), path, worker, std::move(on_message)));
-  auto watcher = FdWatcher::create(loop, notify->socket_.get(),
-                                   [self = notify.get()](Readiness) { self->on_ready(); });
-  if (!watcher) return fail_within("notify socket", std::move(watcher.error()));
-  watcher->watch({.readable = true});
-  notify->watcher_ = std::move(*watcher);
+  if (auto given = give_to(worker, path); !given) {
+    return fail_within("notify socket", std::move(given.error()));
+  }
   return notify;
+}
+
+Result<void> NotifySocket::watch(Loop& loop) {
+  auto watcher = FdWatcher::create(loop, socket_.get(), [this](Readiness) { on_ready(); });
+  if (!watcher) return fail_within("notify socket", std::move(watcher.error()));
+  watcher_ = std::move(*watcher);
+  watcher_->watch({.readable = true});
+  return {};
 }
 
 void NotifySocket::on_ready() {
@@ -82,8 +100,8 @@ void NotifySocket::drain() {
 bool NotifySocket::receive_one() {
   const auto datagram = receive_datagram(socket_.get());
   if (!datagram) return is_only_dropped(datagram.error());
-  const bool allowed = datagram->sender &&
-                       (datagram->sender->uid == worker_ || datagram->sender->uid == ::geteuid());
+  const bool allowed =
+      datagram->sender && (datagram->sender->uid == worker_ || datagram->sender->uid == own_uid());
   const std::shared_ptr on_message = on_message_;
   if (allowed) (*on_message)(NotifyMessage::parse(datagram->payload));
   return on_message.use_count() > 1;

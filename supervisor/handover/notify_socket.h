@@ -25,13 +25,15 @@ class NotifySocket {
 
   // `path` is free or holds a dead socket of ours. `worker` is the user that the worker runs as.
   // `on_message` may destroy the socket.
-  static Result<std::unique_ptr<NotifySocket>> open(Loop& loop, const std::string& path,
-                                                    uid_t worker, OnMessage on_message);
+  static Result<std::unique_ptr<NotifySocket>> open(const std::string& path, uid_t worker,
+                                                    OnMessage on_message);
   ~NotifySocket();
   NotifySocket(const NotifySocket&) = delete;
   NotifySocket& operator=(const NotifySocket&) = delete;
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  // From here on the loop hears what arrives; until then it waits.
+  Result<void> watch(Loop& loop);
   // Reads everything that has arrived.
   void drain();
 

@@ -36,7 +36,6 @@ Result<void> restore_description(int listener, config::HandoverWay way) {
   const int no = 0;
   if (auto set = set_blocking(listener, config::blocking_of(way)); !set) return set;
   if (::setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof never) != 0 ||
-      ::setsockopt(listener, SOL_SOCKET, SO_SNDTIMEO, &never, sizeof never) != 0 ||
       ::setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &no, sizeof no) != 0) {
     return fail("reset the listener's options");
   }

@@ -15,8 +15,8 @@
 namespace perch::handover {
 
 // A description (flags and options) is shared by perch and all generations, so what an earlier one
-// did to it is undone before each hand-out: O_NONBLOCK as `way` promises, no timeouts, no
-// credentials passing.
+// did to it is undone before each hand-out: O_NONBLOCK as `way` promises, no timeout of accept, no
+// credentials passing, which connections inherit. A listener's SO_SNDTIMEO changes nothing.
 Result<void> restore_description(int listener, config::HandoverWay way);
 
 // Adds descriptors and variables for `way` to a request that has 0, 1 and 2 in place. `channel` is

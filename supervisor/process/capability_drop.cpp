@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 
 namespace perch::process {
@@ -19,24 +20,27 @@ int control(int option, unsigned long argument = 0, unsigned long second = 0) no
   return ::syscall(SYS_prctl, option, argument, second, 0UL, 0UL) == 0 ? 0 : errno;
 }
 
-// A newer kernel may know more capabilities than we do: EINVAL ends the numbers.
-int lower_bounding_set(CapabilitySet kept) noexcept {
+// An older kernel may know fewer capabilities than we do: EINVAL ends the numbers.
+int lower_bounding_set(CapabilitySet dropped) noexcept {
   for (int number = 0; number < 64; ++number) {
-    const auto capability = static_cast<unsigned long>(number);
-    const long present = ::syscall(SYS_prctl, PR_CAPBSET_READ, capability, 0UL, 0UL, 0UL);
-    if (present < 0) return errno == EINVAL ? 0 : errno;
-    if (present == 0 || kept.contains(number)) continue;
-    const int error = control(PR_CAPBSET_DROP, capability);
-    if (error != 0) return error;
+    if (!dropped.contains(number)) continue;
+    const int error = control(PR_CAPBSET_DROP, static_cast<unsigned long>(number));
+    if (error != 0) return error == EINVAL ? 0 : error;
   }
   return 0;
 }
 
+// All of it could be dropped or nothing: the first one tells.
+bool is_lowered(CapabilitySet dropped) noexcept {
+  const auto first = static_cast<unsigned long>(std::countr_zero(dropped.bits()));
+  return dropped.empty() || ::syscall(SYS_prctl, PR_CAPBSET_READ, first, 0UL, 0UL, 0UL) == 0;
+}
+
 // For uid 0 exec grants the whole bounding set. Where that could not be lowered for want of
 // CAP_SETPCAP, no_new_privs makes exec grant nothing beyond what the process already has.
-int bound_root_by_no_new_privs(CapabilitySet kept) noexcept {
+int bound_root_by_no_new_privs(CapabilitySet dropped) noexcept {
+  if (is_lowered(dropped)) return 0;
   if (::syscall(SYS_geteuid) != 0 && ::syscall(SYS_getuid) != 0) return 0;
-  if (lower_bounding_set(kept) == 0) return 0;
   return control(PR_SET_NO_NEW_PRIVS, 1);
 }
 
@@ -72,17 +76,19 @@ Result<CapabilityPlan> CapabilityPlan::make(const std::vector<std::string>& name
   // What is outside of the bounding set can be made neither inheritable nor ambient.
   const CapabilitySet ours = *permitted & *bounding;
   if (std::ranges::find(names, "all") != names.end()) {
-    return CapabilityPlan{.kept = ours, .missing = {}, .everything = true};
+    return CapabilityPlan{.kept = ours, .missing = {}, .everything = true, .dropped = {}};
   }
   const auto wanted = CapabilitySet::parse(names);
   if (!wanted) return std::unexpected(wanted.error());
-  return CapabilityPlan{.kept = *wanted & ours, .missing = wanted->without(ours)};
+  const CapabilitySet kept = *wanted & ours;
+  return CapabilityPlan{
+      .kept = kept, .missing = wanted->without(ours), .dropped = bounding->without(kept)};
 }
 
 int before_identity_change(const CapabilityPlan& plan) noexcept {
   if (!plan.everything) {
     // EPERM: no CAP_SETPCAP, which is looked at again for uid 0.
-    const int error = lower_bounding_set(plan.kept);
+    const int error = lower_bounding_set(plan.dropped);
     if (error != 0 && error != EPERM) return error;
   }
   // Cleared by exec (capabilities(7)).
@@ -92,7 +98,7 @@ int before_identity_change(const CapabilityPlan& plan) noexcept {
 int after_identity_change(const CapabilityPlan& plan) noexcept {
   if (plan.everything && ::syscall(SYS_geteuid) == 0) return 0;
   if (!plan.everything) {
-    const int error = bound_root_by_no_new_privs(plan.kept);
+    const int error = bound_root_by_no_new_privs(plan.dropped);
     if (error != 0) return error;
   }
   const int error = set_all(plan.kept);

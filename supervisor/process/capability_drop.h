@@ -19,6 +19,7 @@ struct CapabilityPlan {
   CapabilitySet kept;
   CapabilitySet missing;    // asked for, but perch does not have them: for a warning
   bool everything = false;  // "all": nothing is taken away; a uid other than 0 keeps them too
+  CapabilitySet dropped = CapabilitySet::known();  // from the bounding set
 
   // {}: nothing is kept. {"all"}: everything is. An unknown name is an error.
   static Result<CapabilityPlan> make(const std::vector<std::string>& names);

@@ -29,6 +29,10 @@ class CapabilitySet {
   static constexpr CapabilitySet of(int number) noexcept {
     return CapabilitySet(std::uint64_t{1} << static_cast<unsigned>(number));
   }
+  // All up to kLastCapability.
+  static constexpr CapabilitySet known() noexcept {
+    return CapabilitySet((std::uint64_t{2} << static_cast<unsigned>(kLastCapability)) - 1);
+  }
 
   // One line that names the first unknown one.
   static Result<CapabilitySet> parse(const std::vector<std::string>& names);

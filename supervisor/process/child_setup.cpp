@@ -22,39 +22,48 @@ using Step = int (*)(ChildPlan&);
 
 PERCH_CHILD int answer(long result) { return result < 0 ? errno : 0; }
 
-// Handlers would run perch's code in the worker; ignored signals would stay ignored over exec.
-PERCH_CHILD void reset_signals() {
+// What perch handles, exec resets; what it ignores would stay ignored.
+PERCH_CHILD int reset_signals(ChildPlan& plan) {
   struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
-  for (int number = 1; number < _NSIG; ++number) ::sigaction(number, &standard, nullptr);
+  for (const int number : plan.ignored_signals) {
+    if (::sigaction(number, &standard, nullptr) != 0) return errno;
+  }
+  return 0;
 }
 
-PERCH_CHILD int start_session(ChildPlan& /*plan*/) { return answer(::setsid()); }
+PERCH_CHILD int start_session(ChildPlan& plan) {
+  plan.pid = ::setsid();
+  return answer(plan.pid);
+}
 
-// In two phases, since a source may be another's target: first copies above all targets, then each
-// copy to its place. dup2 clears close-on-exec there; all else is closed by exec. This comes before
+// In two phases, since a source may be another's target: first those below the targets' end are
+// copied above it, then each goes to its place. One that is in place already only loses its
+// close-on-exec, as dup2 takes it from the others; all else is closed by exec. This comes before
 // the limits: the copies need numbers that a low RLIMIT_NOFILE would refuse.
 PERCH_CHILD int place_descriptors(ChildPlan& plan) {
-  int next = plan.scratch_fd;
+  const int end = static_cast<int>(plan.fds.size());
   for (FdPlacement& fd : plan.fds) {
-    fd.source = ::fcntl(fd.source, F_DUPFD_CLOEXEC, next);
+    if (fd.source >= end || fd.source == fd.target) continue;
+    fd.source = ::fcntl(fd.source, F_DUPFD_CLOEXEC, end);
     if (fd.source < 0) return errno;
-    next = fd.source + 1;
   }
   for (const FdPlacement& fd : plan.fds) {
-    if (::dup2(fd.source, fd.target) < 0) return errno;
+    const bool in_place = fd.source == fd.target;
+    if ((in_place ? ::fcntl(fd.target, F_SETFD, 0) : ::dup2(fd.source, fd.target)) < 0) {
+      return errno;
+    }
   }
   // Kernels before 5.11 do not know the flag; what perch opens is close-on-exec anyway.
-  ::syscall(SYS_close_range, static_cast<unsigned>(plan.fds.size()), ~0U, CLOSE_RANGE_CLOEXEC);
+  ::syscall(SYS_close_range, static_cast<unsigned>(end), ~0U, CLOSE_RANGE_CLOEXEC);
   return 0;
 }
 
 PERCH_CHILD int write_text(const char* path, const char* text) {
   const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return errno;
-  const int error = answer(::write(fd, text, std::strlen(text)));
-  ::close(fd);
-  return error;
+  // Closed by exec.
+  return answer(::write(fd, text, std::strlen(text)));
 }
 
 PERCH_CHILD int enter_cgroup(ChildPlan& plan) {
@@ -107,10 +116,10 @@ PERCH_CHILD int set_death_signal(ChildPlan& plan) {
   return ::getppid() == plan.parent ? 0 : ESRCH;
 }
 
-PERCH_CHILD void write_own_pid(char* digits) {
+PERCH_CHILD void write_number(pid_t number, char* digits) {
   char reversed[20];
   int count = 0;
-  for (pid_t rest = ::getpid(); rest > 0; rest /= 10) {
+  for (pid_t rest = number; rest > 0; rest /= 10) {
     reversed[count++] = static_cast<char>('0' + (rest % 10));
   }
   while (count > 0) *digits++ = reversed[--count];
@@ -120,7 +129,7 @@ PERCH_CHILD void write_own_pid(char* digits) {
 // As execvp(3): a name that is there but may not be run is remembered over one that is not there.
 // Where there is nothing to search, the kernel's own answer counts.
 PERCH_CHILD int execute(ChildPlan& plan) {
-  if (plan.listen_pid != nullptr) write_own_pid(plan.listen_pid);
+  if (plan.listen_pid != nullptr) write_number(plan.pid, plan.listen_pid);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -139,6 +148,7 @@ struct NamedStep {
 };
 
 constexpr NamedStep kSteps[] = {
+    {Stage::Signals, reset_signals},
     {Stage::Session, start_session},
     {Stage::Descriptors, place_descriptors},
     {Stage::Cgroup, enter_cgroup},
@@ -160,6 +170,8 @@ std::string_view name(Stage stage) {
   switch (stage) {
     case Stage::Clone:
       return "clone";
+    case Stage::Signals:
+      return "reset signals";
     case Stage::Session:
       return "setsid";
     case Stage::Descriptors:
@@ -190,7 +202,6 @@ std::string_view name(Stage stage) {
 
 PERCH_CHILD int run_child(void* argument) {
   ChildPlan& plan = *static_cast<ChildPlan*>(argument);
-  reset_signals();
   for (const NamedStep& next : kSteps) {
     plan.error = next.step(plan);
     if (plan.error == 0) continue;

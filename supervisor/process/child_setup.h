@@ -20,6 +20,7 @@ namespace perch::process {
 // The steps, in their order, for messages such as "exec /usr/bin/foo: Permission denied".
 enum class Stage {
   Clone,
+  Signals,
   Session,
   Descriptors,
   Cgroup,
@@ -48,12 +49,12 @@ struct ResourceLimit {
 
 struct ChildPlan {
   // Lent by the parent; all of it outlives the clone.
+  std::span<const int> ignored_signals;
   std::span<char* const> candidates;  // paths to try for exec, as execvp(3) would
   char* const* argv = nullptr;
   char* const* environment = nullptr;
   char* listen_pid = nullptr;  // where the child writes its own pid in decimal, or null
   std::span<FdPlacement> fds;  // targets are 0 to n-1, each once; the child's scratch space
-  int scratch_fd = 3;          // above every target
   const char* cgroup_procs = nullptr;
   const char* oom_score_adj = nullptr;  // decimal text
   std::span<const ResourceLimit> limits;
@@ -66,6 +67,7 @@ struct ChildPlan {
   CapabilityPlan capabilities;
   pid_t parent = 0;  // as the child sees it
   // Left by the child.
+  pid_t pid = 0;
   Stage failed_at = Stage::Clone;
   int error = 0;
 };

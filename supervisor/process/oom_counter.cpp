@@ -2,6 +2,9 @@
 #include "supervisor/process/oom_counter.h"
 
 #include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 
 #include "common/posix/file.h"
 #include "supervisor/process/cgroup_file.h"
@@ -39,9 +42,19 @@ OomCounter OomCounter::open(const MemoryCgroup& cgroup) {
 
 Result<OomCount> OomCounter::read() const {
   if (!file_) return OomCount{};
-  const auto text = read_open_file(file_.get());
-  if (!text) return fail_within(source_, text.error());
-  return parse_oom_count(*text);
+  // A cgroup's file comes whole with the first read, /proc/vmstat by whole lines, a page at a time:
+  // no need to ask until nothing comes.
+  std::string text;
+  std::array<char, 16384> page;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by pread
+  for (;;) {
+    const ssize_t got =
+        ::pread(file_.get(), page.data(), page.size(), static_cast<off_t>(text.size()));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(source_);
+    text.append(page.data(), static_cast<std::size_t>(got));
+    const OomCount count = parse_oom_count(text);
+    if (count.known || got == 0) return count;
+  }
 }
 
 }  // namespace perch::process

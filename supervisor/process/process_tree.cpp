@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/process/process_tree.h"
 
-#include <dirent.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -10,7 +9,6 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <memory>
 #include <set>
 
 #include "common/posix/file.h"
@@ -36,42 +34,6 @@ bool take_number(std::string_view& text, Number& number) {
   if (error != std::errc()) return false;
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   return true;
-}
-
-void append_pids(std::string_view text, std::vector<pid_t>& pids) {
-  for (pid_t pid = 0; take_number(text, pid);) pids.push_back(pid);
-}
-
-// The numeric names in a directory of /proc.
-std::vector<pid_t> numeric_entries(const std::string& directory) {
-  std::vector<pid_t> pids;
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
-  if (!stream) return pids;
-  while (const dirent* entry = ::readdir(stream.get())) {
-    append_pids(static_cast<const char*>(entry->d_name), pids);
-  }
-  return pids;
-}
-
-// Kernels without CONFIG_PROC_CHILDREN: every process is asked for its parent.
-std::vector<pid_t> children_by_search(pid_t parent) {
-  std::vector<pid_t> children;
-  for (const pid_t pid : numeric_entries("/proc")) {
-    ProcessStat stat;
-    if (read_stat(pid, stat) && stat.parent == parent) children.push_back(pid);
-  }
-  return children;
-}
-
-// Each thread lists the children that it made.
-std::vector<pid_t> children_of(pid_t parent) {
-  std::vector<pid_t> children;
-  for (const pid_t thread : numeric_entries(proc(parent, "task"))) {
-    const auto text = read_file(proc(parent, "task/" + std::to_string(thread) + "/children"));
-    if (!text) return text.error().is(ENOENT) ? children_by_search(parent) : children;
-    append_pids(*text, children);
-  }
-  return children;
 }
 
 bool has_tag(pid_t pid, const std::string& tag) {
@@ -196,15 +158,6 @@ bool is_exiting(pid_t pid) {
          was_killed(pid);
 }
 
-std::vector<pid_t> own_children() {
-  std::vector<pid_t> children;
-  const pid_t self = ::getpid();
-  const auto text = read_file(proc(self, "task/" + std::to_string(self) + "/children"));
-  if (!text) return children_by_search(self);
-  append_pids(*text, children);
-  return children;
-}
-
 std::string describe(pid_t pid) {
   ProcessStat stat;
   if (!read_stat(pid, stat)) return "pid " + std::to_string(pid) + " (gone)";
@@ -239,18 +192,19 @@ bool is_of(const Lineage& lineage, pid_t pid, Orphans orphans) {
          kin_of(stat, lineage, orphans) == Kin::Ours;
 }
 
-Sweep kill_tree(const Lineage& lineage, const std::function<bool(pid_t)>& is_main,
-                Orphans orphans) {
+Sweep kill_tree(const Lineage& lineage, const OwnChildren& children,
+                const std::function<bool(pid_t)>& is_main, Orphans orphans) {
   Sweep sweep;
   std::set<pid_t> seen;
   // One that is found dead may have left us its children after the list was read: until a list
-  // brings nobody new.
+  // brings nobody new. A dead main process has left us its own before its death was told.
   for (bool news = true; news;) {
     news = false;
-    for (const pid_t child : own_children()) {
+    for (const pid_t child : children.list()) {
+      if (child != lineage.leader && is_main(child)) continue;
       if (!seen.insert(child).second) continue;
       news = true;
-      if (child == lineage.leader || !is_main(child)) end_child(child, lineage, orphans, sweep);
+      end_child(child, lineage, orphans, sweep);
     }
   }
   kill_cgroup(lineage.cgroup, sweep.killed);

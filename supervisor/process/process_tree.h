@@ -15,6 +15,7 @@
 
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
+#include "supervisor/process/children.h"
 
 namespace perch::process {
 
@@ -37,8 +38,6 @@ bool read_stat(pid_t pid, ProcessStat& stat);
 // The process has a SIGKILL before it, is on its way out (PF_EXITING), a zombie or gone.
 bool is_exiting(pid_t pid);
 
-// Direct children of the calling process; it must have one thread.
-std::vector<pid_t> own_children();
 // For people: "pid 12 (app, state D in nfs_wait)".
 std::string describe(pid_t pid);
 // Is `pid` a child, grandchild, ... of `ancestor`?
@@ -67,6 +66,7 @@ struct Sweep {
 // Kills every process of the generation, its main process (`leader`) included if it is given.
 // Returns what was found; call again when children have been reaped, until nothing was killed.
 // `is_main` says which children of ours are main processes and so nobody's orphans.
-Sweep kill_tree(const Lineage& lineage, const std::function<bool(pid_t)>& is_main, Orphans orphans);
+Sweep kill_tree(const Lineage& lineage, const OwnChildren& children,
+                const std::function<bool(pid_t)>& is_main, Orphans orphans);
 
 }  // namespace perch::process

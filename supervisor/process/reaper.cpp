@@ -33,11 +33,14 @@ Exit exit_of(const siginfo_t& info, const rusage& used) {
 }  // namespace
 
 Result<Reaper> Reaper::create(Loop& loop, OrphanReaped on_orphan) {
-  auto table = std::make_unique<Table>(Table{loop, std::move(on_orphan), {}, {}});
-  auto watcher =
-      SignalWatcher::create(loop, SIGCHLD, [table = table.get()](int) { table->collect(); });
-  if (!watcher) return fail_within("reaper", std::move(watcher.error()));
-  table->child_signal = std::move(*watcher);
+  auto table = std::make_unique<Table>(Table{loop, std::move(on_orphan), {}, {}, {}});
+  sigset_t child_signal;
+  ::sigemptyset(&child_signal);
+  ::sigaddset(&child_signal, SIGCHLD);
+  auto inbox =
+      SignalInbox::open(loop, child_signal, [table = table.get()](int) { table->collect(); });
+  if (!inbox) return fail_within("reaper", std::move(inbox.error()));
+  table->child_signal.emplace(std::move(*inbox));
   return Reaper(std::move(table));
 }
 
@@ -89,11 +92,12 @@ void Reaper::Table::bury(pid_t pid) {
     found->second.watcher->stop();
     return;
   }
-  Mourner& mourner = *found->second.mourner;
-  mourner.on_dead();
+  found->second.mourner->on_dead();
+  // Its descriptor is closed when the next life has begun: nobody waits for that.
+  const auto dead = mains.extract(pid);
+  if (dead.empty()) return;
   wait_without_blocking(P_PIDFD, pidfd, 0, info, &used);
-  mains.erase(found);
-  mourner.on_reaped(exit_of(info, used));
+  dead.mapped().mourner->on_reaped(exit_of(info, used));
 }
 
 }  // namespace perch::process

@@ -16,9 +16,10 @@
 
 #include "common/loop/fd_watcher.h"
 #include "common/loop/loop.h"
-#include "common/loop/signal_watcher.h"
+#include "common/loop/signal_inbox.h"
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
+#include "supervisor/process/children.h"
 
 namespace perch::process {
 
@@ -37,7 +38,7 @@ class Reaper {
     virtual ~Mourner() = default;
     // Dead and not reaped: the pid, its group and its session cannot be anybody else's yet.
     virtual void on_dead() = 0;
-    // Reaped; the watch is over and may be begun anew.
+    // Reaped; the watch is over and may be begun anew. Not called if on_dead() forgot the process.
     virtual void on_reaped(const Exit& exit) = 0;
   };
   using OrphanReaped = std::function<void(pid_t)>;
@@ -54,6 +55,8 @@ class Reaper {
   Result<void> signal(pid_t pid, int number) const;
   // Reaps whatever has ended, without waiting.
   void collect();
+  // Whom there is to wait for, orphans included.
+  [[nodiscard]] const OwnChildren& children() const noexcept { return table_->children; }
 
  private:
   struct Main {
@@ -66,7 +69,8 @@ class Reaper {
     Loop& loop;
     OrphanReaped on_orphan;
     std::map<pid_t, Main> mains;
-    std::optional<SignalWatcher> child_signal;
+    std::optional<SignalInbox> child_signal;
+    OwnChildren children;
 
     void collect();
     void bury(pid_t pid);

@@ -81,7 +81,6 @@ struct PlanStorage {
       plan.listen_pid = environment.strings().back() + kListenPid.size();
     }
     plan.fds = fds;
-    plan.scratch_fd = static_cast<int>(fds.size());
     if (!request.cgroup_procs.empty()) plan.cgroup_procs = request.cgroup_procs.c_str();
     if (!oom_score_adj.empty()) plan.oom_score_adj = oom_score_adj.c_str();
     plan.limits = request.limits;
@@ -94,26 +93,20 @@ struct PlanStorage {
       plan.uid = request.identity->uid;
     }
     plan.capabilities = request.capabilities;
-    plan.parent = ::getpid();
     return plan;
   }
 };
 
-// No signal may run a handler in the child before its handlers are reset.
-class AllSignalsBlocked {
- public:
-  AllSignalsBlocked() noexcept {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::sigprocmask(SIG_SETMASK, &all, &before_);
+std::vector<int> ignored_signals() {
+  std::vector<int> ignored;
+  for (int number = 1; number < _NSIG; ++number) {
+    struct sigaction now{};
+    if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) {
+      ignored.push_back(number);
+    }
   }
-  ~AllSignalsBlocked() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
-  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
+  return ignored;
+}
 
 std::string subject_of(Stage stage, const SpawnRequest& request) {
   switch (stage) {
@@ -128,6 +121,7 @@ std::string subject_of(Stage stage, const SpawnRequest& request) {
     case Stage::Group:
       return request.identity ? std::to_string(request.identity->gid) : "";
     case Stage::Clone:
+    case Stage::Signals:
     case Stage::Session:
     case Stage::Descriptors:
     case Stage::OomScore:
@@ -170,8 +164,14 @@ Result<Spawner> Spawner::create() {
   return spawner;
 }
 
+Spawner::Spawner(void* stack, std::size_t size)
+    : stack_(stack), size_(size), self_(::getpid()), ignored_(ignored_signals()) {}
+
 Spawner::Spawner(Spawner&& other) noexcept
-    : stack_(std::exchange(other.stack_, nullptr)), size_(other.size_) {}
+    : stack_(std::exchange(other.stack_, nullptr)),
+      size_(other.size_),
+      self_(other.self_),
+      ignored_(std::move(other.ignored_)) {}
 
 Spawner::~Spawner() {
   if (stack_ != nullptr) ::munmap(stack_, size_);
@@ -180,13 +180,11 @@ Spawner::~Spawner() {
 std::expected<Child, SpawnFailure> Spawner::spawn(const SpawnRequest& request) {
   PlanStorage storage(request);
   ChildPlan plan = storage.plan(request);
+  plan.ignored_signals = ignored_;
+  plan.parent = self_;
   int pidfd = -1;
-  pid_t pid = -1;
-  {
-    const AllSignalsBlocked blocked;
-    pid = ::clone(run_child, static_cast<char*>(stack_) + size_,
-                  CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
-  }
+  const pid_t pid = ::clone(run_child, static_cast<char*>(stack_) + size_,
+                            CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
   if (pid < 0) return std::unexpected(SpawnFailure{Stage::Clone, errno, ""});
   // A raw setresuid in the child takes the dumpable flag from the memory that both shared.
   if (plan.change_identity) ::prctl(PR_SET_DUMPABLE, 1);

@@ -2,7 +2,8 @@
 // Spawner: starts a process by clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD): the cost does not grow
 // with perch's size, and a failure up to and including exec is known when spawn() returns, with the
 // step that failed. perch must be single-threaded, and stays suspended until the exec: a directory
-// or program on a file system that hangs, hangs perch.
+// or program on a file system that hangs, hangs perch. It must have no signal handlers (it reads
+// its signals): one would run in the child, on perch's memory.
 #pragma once
 
 #include <sys/types.h>
@@ -56,7 +57,8 @@ struct Child {
 
 class Spawner {
  public:
-  // Maps the child's stack once; it is reused by every spawn. Fails for want of memory alone.
+  // Maps the child's stack once; it is reused by every spawn. Fails for want of memory alone. Which
+  // signals perch ignores is settled by now; children do not.
   static Result<Spawner> create();
   ~Spawner();
   Spawner(Spawner&& other) noexcept;
@@ -65,9 +67,11 @@ class Spawner {
   std::expected<Child, SpawnFailure> spawn(const SpawnRequest& request);
 
  private:
-  Spawner(void* stack, std::size_t size) noexcept : stack_(stack), size_(size) {}
+  Spawner(void* stack, std::size_t size);
   void* stack_;
   std::size_t size_;
+  pid_t self_;
+  std::vector<int> ignored_;
 };
 
 // Where execvp(3) would look for `program`, given the value of PATH; one entry if it has a '/'.

@@ -40,6 +40,11 @@ bool is_sanitized() {
 #endif
 }
 
+bool skip_if_sanitized(std::string_view reason) {
+  if (is_sanitized()) std::cout << "[skip] " << reason << std::endl;
+  return is_sanitized();
+}
+
 std::string from_build(const char* variable) {
   const char* value = std::getenv(variable);
   if (value == nullptr) {

@@ -16,6 +16,9 @@ namespace perch::test {
 // Built with AddressSanitizer: memory figures say nothing then.
 [[nodiscard]] bool is_sanitized();
 
+// Prints "[skip] reason" where is_sanitized(), also in CI: such a build is not what is measured.
+[[nodiscard]] bool skip_if_sanitized(std::string_view reason);
+
 // A variable that the build sets for its tests (meson's test(env:)); throws when it is missing.
 std::string from_build(const char* variable);
 

@@ -35,9 +35,10 @@ UniqueFd connect_to(const std::string& path) {
 
 struct Scene {
   explicit Scene(uid_t worker = ::geteuid()) {
-    auto opened = NotifySocket::open(loop, directory.path("n"), worker, heard.listener());
+    auto opened = NotifySocket::open(directory.path("n"), worker, heard.listener());
     REQUIRE(opened);
     socket = std::move(*opened);
+    REQUIRE(socket->watch(loop));
   }
   [[nodiscard]] UniqueFd connect() const { return connect_to(socket->path()); }
   void say(const std::string& text) const { REQUIRE(send_datagram(connect().get(), text)); }
@@ -74,6 +75,19 @@ TEST_CASE("messages are heard by the loop and by drain, each once and in order")
   scene.socket->drain();
   run_all(scene.loop);
   CHECK(scene.heard.texts == Texts{"READY=1\nSTATUS=one\n", "STATUS=two\n", "STATUS=three\n"});
+}
+
+TEST_CASE("what arrives before the loop listens waits for it") {
+  const TemporaryDirectory directory;
+  Loop loop;
+  Heard heard;
+  const auto socket = NotifySocket::open(directory.path("n"), ::geteuid(), heard.listener());
+  REQUIRE(socket);
+  REQUIRE(send_datagram(connect_to(directory.path("n")).get(), "READY=1"));
+  run_all(loop);
+  CHECK(heard.texts.empty());
+  REQUIRE((*socket)->watch(loop));
+  CHECK(run_until(loop, [&] { return heard.texts == Texts{"READY=1\n"}; }));
 }
 
 TEST_CASE("a user who is neither the worker's nor perch's is not heard") {
@@ -154,7 +168,7 @@ TEST_CASE("a dead socket's path is taken, and the path goes with the object") {
   }
   Loop loop;
   Heard heard;
-  auto socket = NotifySocket::open(loop, path, ::geteuid(), heard.listener());
+  auto socket = NotifySocket::open(path, ::geteuid(), heard.listener());
   REQUIRE(socket);
   REQUIRE(send_datagram(connect_to(path).get(), "READY=1"));
   (*socket)->drain();
@@ -166,7 +180,7 @@ TEST_CASE("a dead socket's path is taken, and the path goes with the object") {
 TEST_CASE("a place that cannot be written is named") {
   Loop loop;
   const auto socket =
-      NotifySocket::open(loop, "/nonexistent/n", ::geteuid(), [](const NotifyMessage&) {});
+      NotifySocket::open("/nonexistent/n", ::geteuid(), [](const NotifyMessage&) {});
   REQUIRE_FALSE(socket);
   CHECK(socket.error().text() == "notify socket: bind /nonexistent/n: No such file or directory");
 }
@@ -180,12 +194,13 @@ TEST_CASE("a message's listener may destroy the socket, from the loop and from d
     int heard = 0;
     const std::string kept(100, 'k');
     auto opened =
-        NotifySocket::open(loop, directory.path("n"), ::geteuid(), [&, kept](const NotifyMessage&) {
+        NotifySocket::open(directory.path("n"), ::geteuid(), [&, kept](const NotifyMessage&) {
           socket.reset();
           if (kept.size() == 100) ++heard;  // still there
         });
     REQUIRE(opened);
     socket = std::move(*opened);
+    REQUIRE(socket->watch(loop));
     const UniqueFd worker = connect_to(directory.path("n"));
     for (int i = 0; i < 3; ++i) REQUIRE(send_datagram(worker.get(), "READY=1"));
     if (by_loop) loop.run();

@@ -12,6 +12,7 @@
 #include <array>
 
 #include "common/posix/unix_socket.h"
+#include "tests/support/temporary_directory.h"
 
 namespace perch::test {
 namespace {
@@ -101,10 +102,26 @@ TEST_CASE("a description is restored for its way, whatever a worker did to it") 
       REQUIRE(handover::restore_description(socket->get(), way));
       CHECK(is_nonblocking(socket->get()) == (way == HandoverWay::Channel));
       CHECK(is_never(timeout_of(socket->get(), SO_RCVTIMEO)));
-      CHECK(is_never(timeout_of(socket->get(), SO_SNDTIMEO)));
       CHECK_FALSE(passes_credentials(socket->get()));
     }
   }
+}
+
+TEST_CASE("a connection inherits nothing that a worker did to the listener") {
+  const TemporaryDirectory directory;
+  const auto address = unix_address(directory.path("s"));
+  auto listener = unix_socket(SOCK_STREAM, Blocking::Yes);
+  REQUIRE((address && listener));
+  REQUIRE(::bind(listener->get(), address->get(), address->size) == 0);
+  REQUIRE(::listen(listener->get(), 1) == 0);
+  spoil(listener->get());
+  REQUIRE(handover::restore_description(listener->get(), HandoverWay::ListenFds));
+  const auto client = unix_connect(directory.path("s"), SOCK_STREAM, Blocking::Yes);
+  const UniqueFd connection(::accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC));
+  REQUIRE((client && connection));
+  CHECK(is_never(timeout_of(connection.get(), SO_RCVTIMEO)));
+  CHECK(is_never(timeout_of(connection.get(), SO_SNDTIMEO)));
+  CHECK_FALSE(passes_credentials(connection.get()));
 }
 
 TEST_CASE("what cannot be restored is an error") {

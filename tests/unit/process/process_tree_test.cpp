@@ -26,12 +26,13 @@ namespace {
 using process::kill_tree;
 using process::Lineage;
 using process::Orphans;
+using process::OwnChildren;
 using process::ProcessStat;
 using process::Sweep;
 
 using Pids = std::set<pid_t>;
 Pids children() {
-  const auto list = process::own_children();
+  const auto list = process::OwnChildren().list();
   return {list.begin(), list.end()};
 }
 
@@ -104,7 +105,7 @@ Pids sweep_to_the_end(const Lineage& lineage, Orphans orphans,
                       const std::function<bool(pid_t)>& is_main = is_nobody) {
   Pids killed;
   for (;;) {
-    const Sweep sweep = kill_tree(lineage, is_main, orphans);
+    const Sweep sweep = kill_tree(lineage, OwnChildren(), is_main, orphans);
     if (sweep.killed.empty()) return killed;
     killed.insert(sweep.killed.begin(), sweep.killed.end());
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -195,6 +196,25 @@ TEST_CASE("a daemon belongs to the generation that left it, and to no other") {
   CHECK_FALSE(process::is_of(one.living(), ::getppid(), Orphans::OfOneWorker));
 }
 
+TEST_CASE("own children are listed by a list that stays open, also when it fills several pages") {
+  const Family family;
+  const process::OwnChildren own;
+  CHECK(own.list().empty());
+  Pids made;
+  // Its text passes every length from nothing to more than two pages.
+  for (int i = 0; i < 1500; ++i) {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(0);
+    REQUIRE(pid > 0);
+    made.insert(pid);
+    const auto list = own.list();
+    REQUIRE(list.size() == made.size());
+    if (i % 100 == 0) REQUIRE(Pids(list.begin(), list.end()) == made);
+  }
+  while (::waitpid(-1, nullptr, 0) > 0) continue;
+  CHECK(own.list().empty());
+}
+
 TEST_CASE("another worker's main process and what is below it is nobody's orphan") {
   const Family family;
   const Generation one = start("PERCH_GENERATION=app/1");
@@ -216,7 +236,7 @@ TEST_CASE("an orphan that cannot be attributed is left alone and counted") {
   sweep_to_the_end(one.dead(), Orphans::OfSeveral);
   CHECK(none_alive(one.daemons));
   CHECK(all_alive(nameless.daemons));
-  CHECK(kill_tree(one.dead(), is_nobody, Orphans::OfSeveral).unattributed == 3);
+  CHECK(kill_tree(one.dead(), OwnChildren(), is_nobody, Orphans::OfSeveral).unattributed == 3);
 }
 
 TEST_CASE("with one worker every orphan is its own") {
@@ -236,7 +256,7 @@ TEST_CASE("zombies are no survivors") {
   if (pid == 0) ::_exit(0);
   REQUIRE(wait_until([pid] { return state_of(pid) == 'Z'; }));
   const Lineage one{.leader = 0, .session = pid, .tag = "PERCH_GENERATION=app/1"};
-  CHECK(kill_tree(one, is_nobody, Orphans::OfOneWorker).killed.empty());
+  CHECK(kill_tree(one, OwnChildren(), is_nobody, Orphans::OfOneWorker).killed.empty());
 }
 
 TEST_CASE("a process is exiting when it is gone, a zombie, or has a SIGKILL before it") {

@@ -88,6 +88,7 @@ class Scene {
 
   std::vector<std::string> told;
   std::vector<pid_t> orphans;
+  std::function<void()> when_dead = [] {};
   std::function<void()> when_reaped = [] {};
 
  private:
@@ -99,6 +100,7 @@ class Scene {
 void Diary::on_dead() {
   scene_.told.push_back(std::to_string(pid_) + " dead " + state_of(pid_));
   CHECK(scene_.reaper().watches(pid_));
+  std::exchange(scene_.when_dead, [] {})();
 }
 
 void Diary::on_reaped(const Exit& exit) {
@@ -183,6 +185,19 @@ TEST_CASE("a forgotten main process is an orphan when it ends") {
   ::kill(pid, SIGKILL);
   CHECK(scene.run_until([&] { return scene.orphans == std::vector{pid}; }));
   CHECK(scene.told.empty());
+}
+
+TEST_CASE("a process that is forgotten while its death is told is an orphan") {
+  Scene scene;
+  const pid_t pid = fork_child([] {});
+  scene.watch(pid);
+  // Others come and go meanwhile.
+  scene.when_dead = [&] {
+    scene.reaper().forget(pid);
+    for (int i = 0; i < 20; ++i) scene.watch(fork_sleeper());
+  };
+  CHECK(scene.run_until([&] { return scene.orphans == std::vector{pid}; }));
+  CHECK(scene.told == std::vector{std::to_string(pid) + " dead Z"});
 }
 
 TEST_CASE("a successor can be watched the moment its predecessor is reaped") {
