@@ -2,6 +2,7 @@
 #include "supervisor/generation.h"
 
 #include "supervisor/handover/prepare.h"
+#include "supervisor/process/spawn_remedy.h"
 
 namespace perch {
 namespace {
@@ -25,6 +26,11 @@ Result<NotifySocketPtr> open_notify_socket(RuntimeDirectory& runtime, uid_t work
   return open(runtime.next_abstract_name());
 }
 
+std::string why_not(const process::SpawnFailure& failure) {
+  const std::string remedy = process::spawn_remedy(failure);
+  return failure.text() + (remedy.empty() ? "" : "; " + remedy);
+}
+
 }  // namespace
 
 std::vector<handover::NamedFd> Generation::named_listeners(const Launch& launch) const {
@@ -44,7 +50,7 @@ std::expected<Generation::Born, Generation::Stillborn> Generation::spawn(
   if (!ends) return std::unexpected(Stillborn{ends.error().text(), std::nullopt});
   auto child = stage.spawner.spawn(generation->request(stage, plan, *ends));
   if (!child) {
-    return std::unexpected(Stillborn{child.error().text(), shell_code_of(child.error())});
+    return std::unexpected(Stillborn{why_not(child.error()), shell_code_of(child.error())});
   }
   generation->pid = child->pid;
   generation->session = child->pid;

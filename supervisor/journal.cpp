@@ -4,6 +4,14 @@
 #include <utility>
 
 namespace perch {
+namespace {
+
+// Whatever is logged, a command that cannot be run is somebody's mistake.
+bool is_mistake(const control::Event& event) {
+  return event.death && event.death->cause == lifecycle::Cause::ExecFailed;
+}
+
+}  // namespace
 
 void Journal::record(control::Event event) {
   switch (event.type) {
@@ -13,10 +21,12 @@ void Journal::record(control::Event event) {
     case control::Event::Type::OomInTree:
       log_.warn("{}", event.message);
       break;
+    case control::Event::Type::WorkerDeath:
+      is_mistake(event) ? log_.error("{}", event.message) : log_.info("{}", event.message);
+      break;
     case control::Event::Type::PerchStarted:
     case control::Event::Type::PerchStopping:
     case control::Event::Type::WorkerState:
-    case control::Event::Type::WorkerDeath:
     case control::Event::Type::WorkerAdded:
     case control::Event::Type::WorkerRemoved:
     case control::Event::Type::ListenerClaimed:

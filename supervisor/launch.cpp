@@ -85,8 +85,10 @@ Result<Launch> resolve_launch(const std::string& worker, const config::WorkerCon
   }
   launch.capabilities = *capabilities;
   for (const std::string& name : launch.capabilities.missing.names()) {
-    log.warn("{}: perch itself does not have {}; the worker runs without it",
-             key_of(worker, "capabilities"), name);
+    log.warn(
+        "{}: perch itself does not have {}; the worker runs without it: "
+        "give it to perch's container, or remove it here",
+        key_of(worker, "capabilities"), name);
   }
   launch.limits = limits_of(config, inherited_nofile);
   launch.environment = merged_environment(launch.environment, config.environment);

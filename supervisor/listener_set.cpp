@@ -55,6 +55,10 @@ control::ListenerStatus status_of(const listener::Listener& listener) {
 
 }  // namespace
 
+std::string ListenerSet::ClaimFailure::final_text() const {
+  return kind == Kind::Owned ? text + "; end that one, or use another path" : text;
+}
+
 ListenerSet::Claimed ListenerSet::claim(const std::string& name,
                                         const config::ListenerConfig& config) {
   const auto request = request_of(name, config);

@@ -27,6 +27,8 @@ class ListenerSet {
   struct ClaimFailure {
     enum class Kind { Owned, Refused, System } kind;
     std::string text;
+    // The line for people, once nobody waits any more.
+    [[nodiscard]] std::string final_text() const;
   };
   using Claimed = std::expected<SharedListener, ClaimFailure>;
 

@@ -29,7 +29,7 @@ Result<void> claim_listeners(const std::vector<std::string>& names, ListenerSet&
       continue;
     }
     auto claimed = listeners.claim(name, wanted);
-    if (!claimed) return refuse("listener " + name + ": " + claimed.error().text);
+    if (!claimed) return refuse("listener " + name + ": " + claimed.error().final_text());
     (*claimed)->set_on_exit(config::OnExit::Unlink);
     plan.listeners.emplace(name, std::move(*claimed));
   }

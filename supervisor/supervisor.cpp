@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include "common/posix/file.h"
 
@@ -148,7 +149,9 @@ void Supervisor::open_control() {
     control_ = std::move(*server);
     return;
   }
-  log_.warn("no control socket: {}", server.error().text());
+  // Tried twice at start, told once.
+  if (std::exchange(control_trouble_, server.error().text()) == server.error().text()) return;
+  log_.warn("{}; perch runs on without it", control_trouble_);
 }
 
 void Supervisor::watch_config() {
@@ -188,7 +191,7 @@ void Supervisor::start_workers() {
 
 void Supervisor::on_claim_failed(const ListenerSet::ClaimFailure& failure) {
   using Kind = ListenerSet::ClaimFailure::Kind;
-  log_.error("{}", failure.text);
+  log_.error("{}", failure.final_text());
   const bool system = failure.kind == Kind::System;
   end(Event::StopRequested,
       own_failure(system ? cli::ExitCode::SystemRefused : cli::ExitCode::PathOwned));

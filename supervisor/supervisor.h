@@ -112,6 +112,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   std::set<pid_t> foreign_;        // children that perch had before it was perch
   std::set<std::string> retired_;  // taken out of the configuration, still stopping
   std::unique_ptr<control::ControlServer> control_;
+  std::string control_trouble_;  // why there is none, once said
   std::unique_ptr<ConfigWatch> config_watch_;
   std::unique_ptr<control::ControlServer> leaving_control_;  // replaced by a reload
   Phase phase_ = Phase::Claiming;

@@ -114,7 +114,8 @@ const Array* TableReader::array(std::string_view key) {
   const Node* const node = take(key);
   if (node == nullptr) return nullptr;
   const auto* const items = std::get_if<Array>(&node->value);
-  if (items == nullptr) expected(below(key), "an array of strings", *node);
+  if (items == nullptr)
+    expected(below(key), "an array of strings such as [\"one\", \"two\"]", *node);
   return items;
 }
 

@@ -111,6 +111,23 @@ Attempt<Listener> claim_abstract(const ClaimRequest& request, Warnings& warnings
                    .on_exit = request.on_exit});
 }
 
+// What to do about a refusal of the system: the end of the line that tells of it.
+std::string_view remedy(const Error& error) {
+  switch (error.code().value()) {
+    case EACCES:
+      return "; let perch's user write to the directory, or use another path";
+    case EPERM:
+      return "; run perch as root, or leave user and group out";
+    case EROFS:
+      return "; mount the directory writable, or use another path";
+    case ENOSPC:
+    case EDQUOT:
+      return "; free space or inodes there, or use another path";
+    default:
+      return "";
+  }
+}
+
 bool is_abstract(const std::string& path) { return path.starts_with('@'); }
 
 }  // namespace
@@ -122,7 +139,8 @@ Result<ClaimOutcome> claim(const ClaimRequest& request, Warnings& warnings) {
   Obstacle& obstacle = attempt.error();
   if (auto* owner = std::get_if<Owned>(&obstacle)) return ClaimOutcome(std::move(*owner));
   if (auto* refusal = std::get_if<Refused>(&obstacle)) return ClaimOutcome(std::move(*refusal));
-  return fail_within("claim " + request.path, std::move(std::get<Error>(obstacle)));
+  const Error& error = std::get<Error>(obstacle);
+  return refuse("claim " + request.path + ": " + error.text() + std::string(remedy(error)));
 }
 
 }  // namespace perch::listener

@@ -21,8 +21,7 @@ Obstacle not_lockable(const std::string& path) {
 Obstacle not_permitted(const SocketDirectory& directory, const std::string& path, int number) {
   struct stat found{};
   if (::fstatat(directory.fd(), directory.lock_name().c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
-    return Error::from_errno(number, "the directory must be writable for uid " +
-                                         std::to_string(::geteuid()) + ": create " + path);
+    return Error::from_errno(number, "create " + path + " as uid " + std::to_string(::geteuid()));
   }
   return Refused{"lock " + path + " belongs to uid " + std::to_string(found.st_uid) +
                  " and perch runs as uid " + std::to_string(::geteuid()) +

@@ -52,7 +52,9 @@ Error cannot_open(const std::string& directory, int number) {
     return Error::message("directory " + directory +
                           " does not exist: create it, or mount it there");
   }
-  if (number == ENOTDIR) return Error::message(directory + " is not a directory");
+  if (number == ENOTDIR) {
+    return Error::message(directory + " is not a directory: use another path, or move it away");
+  }
   return Error::from_errno(number, "open directory " + directory);
 }
 

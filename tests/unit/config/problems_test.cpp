@@ -61,7 +61,8 @@ const std::vector<Broken> kBrokenWorkers{
      "f:6:28: workers.app.forward_signals[1]: SIGKILL cannot be forwarded: it cannot be caught, or "
      "perch acts on it; use SIGUSR1, SIGUSR2 or the like"},
     {"forward_signals = \"SIGUSR1\"",
-     "f:6:19: workers.app.forward_signals: expected an array of strings, found a string"},
+     "f:6:19: workers.app.forward_signals: expected an array of strings such as [\"one\", "
+     "\"two\"], found a string"},
     {"user = \"www:www\"",
      "f:6:8: workers.app.user: \"www:www\" names two; write user and group as two keys"},
     {"user = \"a b\"", "f:6:8: workers.app.user: \"a b\" is neither a name nor a number"},
@@ -150,7 +151,8 @@ const std::vector<Broken> kBrokenFiles{
     {"[workers.app]\ncommand = [\"\"]\n",
      "f:2:12: workers.app.command[0]: the program's name is empty; write its path"},
     {"[workers.app]\ncommand = \"/bin/app -x\"\n",
-     "f:2:11: workers.app.command: expected an array of strings, found a string"},
+     "f:2:11: workers.app.command: expected an array of strings such as [\"one\", \"two\"], found "
+     "a string"},
     {"[workers.app]\ncommand = [\n  \"a\",\n  7,\n]\n",
      "f:4:3: workers.app.command[1]: expected a string, found an integer"},
     {"[workers.\"a:b\"]\ncommand = [\"a\"]\n",

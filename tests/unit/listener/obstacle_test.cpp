@@ -108,9 +108,9 @@ TEST_CASE("a directory that cannot be written is named, with who needs to") {
   const Scene scene;
   REQUIRE(::chmod(scene.directory().c_str(), 0755) == 0);
   const auto said = try_claim_as(kSomebody, request_for(scene / "api.sock"));
-  CHECK(contains(said, "error: claim " + (scene / "api.sock") +
-                           ": the directory must be writable for uid 4321"));
-  CHECK(contains(said, "Permission denied"));
+  CHECK(contains(said, "error: claim " + (scene / "api.sock") + ": create " +
+                           (scene / ".api.sock.lock") +
+                           " as uid 4321: Permission denied; let perch's user write"));
 }
 
 TEST_CASE("a path that names a directory or does not fit a socket address is refused") {
