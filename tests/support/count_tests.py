@@ -4,7 +4,7 @@
 
 usage: count_tests.py CHECKS-PASSED CHECKS-FAILED LOG...
 
-A doctest executable counts as its test cases, anything else as one test. One that crashed, timed
+A doctest executable counts as its test cases, a Python unittest as its tests, anything else as one. One that crashed, timed
 out or failed without saying which case counts as a failed test, and so does a missing log. A line
 "[skip] reason" makes a passed test case a skipped one. Exits with 1 when something failed.
 """
@@ -14,10 +14,21 @@ import sys
 
 SUMMARY = re.compile(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed")
 
+UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n\n(?:OK|FAILED)(.*)$", re.MULTILINE)
+
+
+def count_unittest(summary, ok):
+    of = {kind: int(number) for kind, number in re.findall(r"(\w+)=(\d+)", summary.group(2))}
+    failed = of.get("failures", 0) + of.get("errors", 0)
+    skipped = of.get("skipped", 0)
+    return int(summary.group(1)) - failed - skipped, failed if ok else max(failed, 1), skipped
+
 
 def count_executable(test):
     output = test.get("stdout", "")
     ok = test["result"] == "OK"
+    if python := UNITTEST.search(test.get("stderr", "")):
+        return count_unittest(python, ok)
     summary = SUMMARY.search(output)
     if not summary:
         return int(ok), int(not ok), 0
