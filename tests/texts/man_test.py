@@ -38,7 +38,7 @@ def sections(page):
 
 
 def items(lines):
-    """{name: text} of a list; what is told together (".It Dv TERM , INT") stands under each name."""
+    """{name: text} of a list; what is told together, as TERM and INT, under each name."""
     found, names = {}, []
     for line in lines:
         if line.startswith(".It "):
@@ -109,7 +109,8 @@ class Environment(unittest.TestCase):
         given = set()
         with tempfile.TemporaryDirectory() as place:
             for way in "listen-fds", "stdin", "channel":
-                given |= set(self.environment_of_worker("--handover", way, "--listen", place + "/a"))
+                given |= set(self.environment_of_worker("--handover", way, "--listen",
+                                                        place + "/a"))
         self.assertEqual(set(items(self.given.splitlines())), given)
 
     def test_a_worker_is_told_who_it_is(self):

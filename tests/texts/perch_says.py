@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the binary says of itself: commands and options of its help, keys and defaults of its
 configuration. Texts that people wrote are checked against this, in both directions."""
+import contextlib
 import os
 import re
 import subprocess
@@ -98,3 +99,21 @@ def keys_of(table):
 def defaults():
     """perch check's answer to the least configuration, as nested dictionaries."""
     return tomllib.loads(check(config_with()).stdout)
+
+
+@contextlib.contextmanager
+def running_perch(workers):
+    """A perch with these workers, for as long as the block runs; its control socket's path."""
+    config = "".join(f'[workers.{name}]\ncommand = ["sleep", "60"]\n' for name in workers)
+    with tempfile.TemporaryDirectory() as place:
+        control = f"{place}/control.sock"
+        with open(f"{place}/perch.toml", "w", encoding="utf-8") as file:
+            file.write(config)
+        with subprocess.Popen([PERCH, "run", "-c", file.name, "--control", control],
+                              stderr=subprocess.DEVNULL) as perch:
+            try:
+                while run("ready", "--control", control).returncode != 0:
+                    assert perch.poll() is None
+                yield control
+            finally:
+                perch.terminate()

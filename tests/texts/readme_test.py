@@ -1,0 +1,251 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""README's commands do what README says, and its tables are those of the binary. Every block and
+every table is known here: a new one wants a new test."""
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import tomllib
+import unittest
+
+import perch_says
+import readme
+from world import World
+
+README = readme.read(f"{perch_says.SOURCES}/README.md")
+# Each is tested by itself, and installs or downloads.
+NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-peer get",
+           "perch run --listen /run/peer")
+# By the first cell of the head; each has its test below.
+TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
+          "what changes"}
+
+
+def table(head):
+    return README.tables[head]
+
+
+class Blocks(unittest.TestCase):
+    def setUp(self):
+        self.world = World()
+        self.addCleanup(self.world.close)
+
+    def run_block(self, block):
+        for command, prints in readme.commands(block):
+            if command.startswith(NOT_RUN):
+                continue
+            with self.subTest(command):
+                self.run_command(command, prints)
+
+    def run_command(self, command, prints):
+        endless = "follow=1" in command or command.endswith(" -f")
+        code, said = self.world.do(f"timeout 1 {command}" if endless else command)
+        self.assertEqual(code, 124 if endless else 0)
+        for line in prints:
+            self.assertIn(readme.normal(line), readme.normal(said))
+        if command.endswith("&"):  # who types is slower than perch
+            self.world.wait_until("perch ready")
+
+    def test_the_commands_of_try_it(self):
+        for block in README.blocks:
+            if "/run/perch" not in block:
+                self.run_block(block)
+
+    def test_the_commands_that_ask_a_running_perch(self):
+        self.world.do("perch run --listen /run/app/api.sock -- sleep 600 &")
+        self.world.wait_until("perch ready")
+        for block in README.blocks:
+            if "/run/perch" in block:
+                self.run_block(block)
+
+    def test_the_configuration_is_valid(self):
+        configurations = [text for language, text in README.fenced if language == "toml"]
+        self.assertTrue(configurations)
+        for text in configurations:
+            self.assertEqual(perch_says.check(text).returncode, 0)
+
+    def test_there_is_no_other_block(self):
+        self.assertEqual({language for language, _ in README.fenced}, {"toml"})
+
+
+class Configuration(unittest.TestCase):
+    SECTIONS = {name.replace(".api", ".X").replace(".app", ".X"): name for name in perch_says.TABLES}
+
+    def rows(self):
+        """[(table, key, cell of the default)]: "workers.X.user", "group" are two of one table."""
+        found = []
+        for names, default, _ in table("key").rows:
+            section = None
+            for name in readme.words(names):
+                above, _, key = name.rpartition(".")
+                section = above or section
+                found.append((self.SECTIONS.get(section, section), key, default))
+        return found
+
+    def test_every_key_has_a_row_and_no_other(self):
+        listed = {(section, key) for section, key, _ in self.rows()}
+        tables = {("workers.app", name) for name in ("rlimits", "environment")}
+        known = {(section, key) for section in perch_says.TABLES if "rlimits" not in section
+                 for key in perch_says.keys_of(section)} - {
+                     ("workers.app", "readiness"), ("workers.app", "restart")}
+        self.assertEqual(listed | tables, known)
+
+    def test_every_default_is_the_binarys(self):
+        defaults = perch_says.defaults()
+        for section, key, cell in self.rows():
+            value = defaults
+            for step in section.split("."):
+                value = value[step]
+            told = readme.words(cell)
+            if not told:  # "perch's own", or required
+                self.assertIn(value.get(key, ""), ("", [], {}, *self.given(section, key)), key)
+            else:
+                self.assertIn(self.as_told(value[key]), (*told, " ".join(told)), key)
+
+    @staticmethod
+    def given(section, key):
+        return [tomllib.loads(perch_says.MINIMAL[section]).get(key, "")]
+
+    @staticmethod
+    def as_told(value):
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, list):
+            return " ".join(value) or "[]"
+        return str(value) or '""'
+
+    def test_the_default_control_sockets(self):
+        cell = next(cell for _, key, cell in self.rows() if key == "control")
+        first, second, third = readme.words(cell)
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+        perch_says.need(os.geteuid() == 0, "needs root: another user")
+        with open(perch_says.PERCH, "rb") as binary:  # nobody may not reach the path
+            for wanted, environment, identity in (
+                    (first, {}, {}), (second, {"XDG_RUNTIME_DIR": "/tmp/x"}, nobody),
+                    (third, {}, nobody)):
+                said = subprocess.run(
+                    [f"/proc/self/fd/{binary.fileno()}", "check", "--", "true"], check=False,
+                    capture_output=True, text=True, env=environment, pass_fds=[binary.fileno()],
+                    **identity)
+                self.assertEqual(tomllib.loads(said.stdout)["perch"]["control"],
+                                 wanted.replace("$XDG_RUNTIME_DIR", "/tmp/x"))
+
+    def test_the_ways_of_the_hand_over(self):
+        said = perch_says.check(perch_says.config_with("workers.app", 'handover = "zzz"\n')).stderr
+        known = re.search(r"use (.*)", said).group(1).replace(" or ", ", ").split(", ")
+        self.assertEqual({readme.words(row[0])[0] for row in table("`handover`").rows}, set(known))
+
+
+class Running(unittest.TestCase):
+    """Against a perch that runs."""
+
+    def ask(self, control, target="/v1/status", method="GET"):
+        said = subprocess.run(["curl", "-s", "--unix-socket", control, "-X", method, "-w",
+                               "\n%{http_code}", f"http://perch{target}"], check=True, timeout=60,
+                              capture_output=True, text=True).stdout
+        body, _, code = said.rpartition("\n")
+        return int(code), body
+
+    def status(self, control):
+        return json.loads(self.ask(control)[1])
+
+    def test_the_causes(self):
+        with perch_says.running_perch(["app"]) as control:
+            deaths = self.status(control)["workers"]["app"]["deaths"]
+        self.assertEqual(table("cause").first_words()[:len(deaths)], list(deaths))
+
+    def test_the_requests(self):
+        rows = table("request").rows
+        with perch_says.running_perch(["app"]) as control:
+            for row in rows:
+                for method, target in self.requests_of(row[0]):
+                    code, _ = self.ask(control, target, method)
+                    self.assertIn(str(code), " ".join(row) + " 200", f"{method} {target}")
+            self.assertEqual(self.ask(control, "/v1/nothing")[0], 404)
+
+    @staticmethod
+    def requests_of(cell):
+        """`POST /v1/workers/{name}/restart`, `stop`: two requests."""
+        first, *others = readme.words(cell)
+        method, target = first.replace("{name}", "app").split()
+        return [(method, target)] + [(method, f"{target.rpartition('/')[0]}/{other}")
+                                     for other in others]
+
+    def test_the_tier_of_this_machine(self):
+        with perch_says.running_perch(["app"]) as control:
+            tier = self.status(control)["perch"]["oom_protection"]["tier"]
+        self.assertIn(tier, table("tier").first_words())
+
+    def test_the_states_on_the_way(self):
+        seen = set()
+        with perch_says.running_perch(["app"]) as control:
+            seen.add(self.status(control)["workers"]["app"]["state"])
+        self.assertLessEqual(seen, set(table("state").first_words()))
+
+
+class Signals(unittest.TestCase):
+    DOES = {"TERM": "ends", "INT": "ends", "QUIT": "ends", "HUP": "reloads", "USR1": "forwards",
+            "USR2": "forwards", "WINCH": "forwards", "CHLD": "goes on", "ALRM": "goes on"}
+
+    def test_the_rows(self):
+        told = [name for row in table("signal to perch").rows for name in row[0].split(", ")]
+        self.assertEqual(told, ["TERM", "INT", "QUIT", "HUP", "those in `forward_signals`", "CHLD",
+                                "others"])
+
+    def test_what_each_does(self):
+        for name, wanted in self.DOES.items():
+            with self.subTest(name), tempfile.TemporaryDirectory() as place:
+                # The kernel may take its time to deliver, but what is ignored is so for ever.
+                looks = 50 if wanted == "goes on" else 5000
+                number = getattr(signal, f"SIG{name}")
+                self.assertEqual(self.answer_to(number, place, looks), wanted)
+
+    def answer_to(self, number, place, looks):
+        """Of a perch whose worker notes what it is sent."""
+        notes, control = f"{place}/notes", f"{place}/c.sock"
+        worker = (f"trap 'echo got >> {notes}' USR1 USR2 WINCH; echo up >> {notes}; "
+                  "while :; do sleep 0.01; done")
+        with subprocess.Popen([perch_says.PERCH, "run", "--control", control, "--", "sh", "-c",
+                               worker], stderr=subprocess.DEVNULL) as perch:
+            try:
+                while not os.path.exists(notes):
+                    self.assertIsNone(perch.poll())
+                perch.send_signal(number)
+                answers = (self.look(perch, control, notes) for _ in range(looks))
+                return next((answer for answer in answers if answer), "goes on")
+            finally:
+                perch.terminate()
+
+    def look(self, perch, control, notes):
+        said = perch_says.run("status", "--json", "--control", control)
+        if said.returncode != 0:
+            self.assertEqual(perch.wait(60), 0)
+            return "ends"
+        reloads = json.loads(said.stdout)["perch"]["reloads"]
+        if reloads["ok"] + reloads["failed"] > 0:
+            return "reloads"
+        with open(notes, encoding="utf-8") as file:
+            return "forwards" if "got" in file.read() else None
+
+
+class Tables(unittest.TestCase):
+    def test_the_exit_codes(self):
+        plain = str.maketrans("", "", '`"')
+        told = {int(code): meaning.translate(plain) for code, meaning in table("exit code").rows}
+        self.assertEqual(told, {code: meaning.translate(plain)
+                                for code, meaning in perch_says.exit_codes().items()})
+
+    def test_what_a_reload_does_is_told_of_keys_that_there_are(self):
+        known = {key for name in perch_says.TABLES for key in perch_says.keys_of(name)}
+        told = {word for word in table("what changes").first_words() if word not in ("[perch]",)}
+        self.assertLessEqual(told, known)
+
+    def test_there_is_no_other_table(self):
+        self.assertEqual(set(README.tables), TABLES)
+
+
+if __name__ == "__main__":
+    unittest.main()
