@@ -77,6 +77,7 @@ class Generation {
 
   const std::uint64_t number;
   const Steady::time_point born = Steady::now();
+  const control::WallTime born_at = std::chrono::system_clock::now();
   pid_t pid = 0;      // of the main process
   pid_t session = 0;  // its first main process's pid
   std::optional<Steady::time_point> ready_at;

@@ -138,7 +138,7 @@ void Instance::on_stillborn(const Generation::Stillborn& failure) {
 void Instance::become_ready() {
   if (!generation_ || generation_->ready_at) return;
   generation_->ready_at = steady_clock::now();
-  statistics_.on_ready(*generation_->ready_at);
+  statistics_.on_ready(generation_->born, *generation_->ready_at);
   around_.owner.on_event(*this, lifecycle::Event::BecameReady);
 }
 

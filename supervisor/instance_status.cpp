@@ -5,13 +5,16 @@
 namespace perch {
 
 using std::chrono::steady_clock;
+using std::chrono::system_clock;
 
 control::InstanceStatus Instance::instance_status() const {
   control::InstanceStatus status;
   status.state = lifecycle::name(state_);
   status.generation = generations_;
   if (std::holds_alternative<lifecycle::Backoff>(state_)) {
-    status.next_start_in = deadline_.remaining();
+    const auto left = deadline_.remaining();
+    status.next_start_in = left;
+    status.next_start_at = system_clock::now() + left;
   }
   if (const auto* stopping = std::get_if<lifecycle::Stopping>(&state_)) {
     status.stuck = stopping->force == lifecycle::Force::Stuck;
@@ -20,6 +23,7 @@ control::InstanceStatus Instance::instance_status() const {
   status.status_text = generation_->status_text;
   if (reaped_) return status;
   status.pid = generation_->pid;
+  status.started_at = generation_->born_at;
   status.uptime = steady_clock::now() - generation_->born;
   return status;
 }

@@ -27,9 +27,11 @@ void Statistics::on_death(control::DeathRecord record, Steady now) {
   if (last_deaths_.size() > kMaxDeaths) last_deaths_.pop_back();
 }
 
-void Statistics::on_ready(Steady now) {
+void Statistics::on_ready(Steady started, Steady now) {
+  startup_histogram_.observe(now - started);
   if (!down_since_) return;
   outages_.emplace_back(now - *down_since_);
+  outage_histogram_.observe(outages_.back());
   if (outages_.size() > kMaxOutages) outages_.pop_front();
   down_since_.reset();
 }
@@ -55,6 +57,8 @@ void Statistics::describe(control::WorkerStatus& status) const {
   status.oom_in_tree = oom_in_tree_;
   status.unattributed_orphans = unattributed_;
   status.outage = outage();
+  status.outages = outage_histogram_;
+  status.startups = startup_histogram_;
   status.last_deaths.assign(last_deaths_.begin(), last_deaths_.end());
 }
 

@@ -21,7 +21,7 @@ class Statistics {
   void on_start() { ++starts_; }
   // An outage begins with a death, and ends when the next generation is ready.
   void on_death(control::DeathRecord record, Steady now);
-  void on_ready(Steady now);
+  void on_ready(Steady started, Steady now);
   // The worker was stopped on purpose: nobody is kept waiting by perch.
   void on_rest() { down_since_.reset(); }
   void on_oom_in_tree(std::uint64_t kills) { oom_in_tree_ += kills; }
@@ -40,6 +40,8 @@ class Statistics {
   std::uint64_t unattributed_ = 0;
   std::deque<control::DeathRecord> last_deaths_;  // newest first
   std::deque<control::Seconds> outages_;          // newest last
+  control::Histogram outage_histogram_;
+  control::Histogram startup_histogram_;
   std::optional<Steady> down_since_;
 };
 

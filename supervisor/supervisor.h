@@ -121,6 +121,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   bool introduced_ = false;
   control::ReloadStatus reloads_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  control::WallTime started_at_ = std::chrono::system_clock::now();
 };
 
 }  // namespace perch

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What others ask of a running Supervisor: signals, the kernel's news, status and reload.
+// What others ask of a running Supervisor: signals, the kernel's news, actions and reload.
 #include <unistd.h>
 
 #include <algorithm>
@@ -99,30 +99,6 @@ process::Orphans Supervisor::orphans() const {
   return instances_.size() == 1 ? process::Orphans::OfOneWorker : process::Orphans::OfSeveral;
 }
 
-control::Status Supervisor::status() {
-  control::Status status;
-  status.perch.version = PERCH_VERSION;
-  status.perch.pid = ::getpid();
-  status.perch.uptime = std::chrono::steady_clock::now() - started_;
-  status.perch.config = source_.file;
-  status.perch.reloads = reloads_;
-  status.perch.oom_protection = {std::string(process::name(protection_.tier)), protection_.detail};
-  status.perch.log_dropped = log_.dropped();
-  status.listeners = listeners_.status();
-  for (const auto& [name, instance] : instances_) status.workers[name] = instance->status();
-  return status;
-}
-
-std::vector<std::string> Supervisor::not_ready() {
-  std::vector<std::string> names;
-  for (const auto& [name, instance] : instances_) {
-    const bool ready = std::holds_alternative<lifecycle::Ready>(instance->state());
-    const bool counts = instance->config().required && !retired_.contains(name);
-    if (counts && !ready) names.push_back(name);
-  }
-  return names;
-}
-
 Result<void> Supervisor::reload() {
   if (phase_ != Phase::Running) return refuse("reload: perch is not running its workers now");
   if (config_watch_) config_watch_->note_contents();
@@ -133,6 +109,8 @@ Result<void> Supervisor::reload() {
   } else {
     prepared = std::unexpected(std::move(plan.error()));
   }
+  reloads_.last_ok = prepared.has_value();
+  reloads_.last_at = std::chrono::system_clock::now();
   if (!prepared) {
     ++reloads_.failed;
     reloads_.last_error = prepared.error().text();

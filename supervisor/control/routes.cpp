@@ -8,6 +8,9 @@
 #include <string>
 #include <string_view>
 
+#include "supervisor/control/exposition.h"
+#include "supervisor/control/metrics.h"
+
 namespace perch::control {
 namespace {
 
@@ -23,6 +26,12 @@ HttpReply plain_ok() { return {.content_type = "text/plain", .body = "ok\n", .al
 
 HttpReply status(ControlTarget& target) {
   return {.body = to_json(target.status()) + "\n", .allow = {}};
+}
+
+HttpReply metrics(ControlTarget& target) {
+  return {.content_type = std::string(Exposition::kContentType),
+          .body = to_metrics(target.status()),
+          .allow = {}};
 }
 
 // For perch's loop alone: a kubelet that restarts perch because a worker is down undoes the point.
@@ -48,9 +57,8 @@ struct Route {
 };
 
 constexpr std::array kRoutes{
-    Route{"/v1/status", "GET", status},
-    Route{"/livez", "GET", livez},
-    Route{"/readyz", "GET", readyz},
+    Route{"/v1/status", "GET", status},  Route{"/metrics", "GET", metrics},
+    Route{"/livez", "GET", livez},       Route{"/readyz", "GET", readyz},
     Route{"/v1/reload", "POST", reload},
 };
 

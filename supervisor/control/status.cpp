@@ -29,19 +29,48 @@ ordered_json or_null(const std::optional<T>& value) {
   return value ? ordered_json(*value) : ordered_json();
 }
 
+ordered_json time(const std::optional<WallTime>& at) { return at ? time(*at) : ordered_json(); }
+
+// Cumulative, as Prometheus has it: so many took no longer than so many seconds.
+ordered_json histogram_json(const Histogram& histogram) {
+  ordered_json buckets = ordered_json::array();
+  std::uint64_t so_far = 0;
+  for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
+    so_far += histogram.counts.at(i);
+    buckets.push_back({Histogram::kBounds.at(i), so_far});
+  }
+  return {{"count", histogram.count()},
+          {"sum_seconds", seconds(Seconds(histogram.sum))},
+          {"buckets", std::move(buckets)}};
+}
+
+ordered_json reloads_json(const ReloadStatus& reloads) {
+  return {{"ok", reloads.ok},
+          {"failed", reloads.failed},
+          {"last_ok", or_null(reloads.last_ok)},
+          {"last_at", time(reloads.last_at)},
+          {"last_error", or_null(reloads.last_error)}};
+}
+
+ordered_json process_json(const ProcessFigures& process) {
+  return {{"cpu_seconds", or_null(process.cpu_seconds)},
+          {"resident_bytes", or_null(process.resident_bytes)},
+          {"virtual_bytes", or_null(process.virtual_bytes)},
+          {"open_fds", or_null(process.open_fds)},
+          {"max_fds", or_null(process.max_fds)}};
+}
+
 ordered_json perch_json(const PerchStatus& perch) {
-  const auto& reloads = perch.reloads;
   return {{"version", perch.version},
           {"pid", perch.pid},
+          {"started_at", time(perch.started_at)},
           {"uptime_seconds", seconds(perch.uptime)},
           {"config", perch.config},
-          {"reloads",
-           {{"ok", reloads.ok},
-            {"failed", reloads.failed},
-            {"last_error", or_null(reloads.last_error)}}},
+          {"reloads", reloads_json(perch.reloads)},
           {"oom_protection",
            {{"tier", perch.oom_protection.tier}, {"detail", perch.oom_protection.detail}}},
-          {"log_dropped", perch.log_dropped}};
+          {"log_dropped", perch.log_dropped},
+          {"process", process_json(perch.process)}};
 }
 
 ordered_json listener_json(const ListenerStatus& listener) {
@@ -58,7 +87,9 @@ ordered_json instance_json(const InstanceStatus& instance) {
   return {{"pid", or_null(instance.pid)},
           {"generation", instance.generation},
           {"state", instance.state},
+          {"started_at", time(instance.started_at)},
           {"uptime_seconds", seconds(instance.uptime)},
+          {"next_start_at", time(instance.next_start_at)},
           {"next_start_in_seconds", seconds(instance.next_start_in)},
           {"status_text", instance.status_text},
           {"stuck", instance.stuck}};
@@ -103,6 +134,12 @@ ordered_json worker_json(const WorkerStatus& worker) {
             {"p50", seconds(outage.p50)},
             {"p99", seconds(outage.p99)},
             {"max", seconds(outage.max)}}},
+          {"outage_histogram", histogram_json(worker.outages)},
+          {"startup_histogram", histogram_json(worker.startups)},
+          {"memory",
+           {{"usage_bytes", or_null(worker.memory.usage_bytes)},
+            {"limit_bytes", or_null(worker.memory.limit_bytes)},
+            {"peak_bytes", or_null(worker.memory.peak_bytes)}}},
           {"instances", list_json(worker.instances, instance_json)},
           {"last_deaths", list_json(worker.last_deaths, death_json)}};
 }

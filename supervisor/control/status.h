@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "common/posix/process_figures.h"
+#include "supervisor/control/histogram.h"
 #include "supervisor/lifecycle/cause.h"
 
 namespace perch::control {
@@ -24,65 +26,73 @@ using WallTime = std::chrono::system_clock::time_point;
 struct ReloadStatus {
   std::uint64_t ok = 0;
   std::uint64_t failed = 0;
-  std::optional<std::string> last_error;
+  std::optional<std::string> last_error{};
+  std::optional<bool> last_ok{};
+  std::optional<WallTime> last_at{};
 };
 
 struct OomProtection {
-  std::string tier;    // "a0", "b", "c", "d"
-  std::string detail;  // why this one, and what would give a better one
+  std::string tier{};    // "a0", "b", "c", "d"
+  std::string detail{};  // why this one, and what would give a better one
 };
 
 struct PerchStatus {
-  std::string version;
+  std::string version{};
   pid_t pid = 0;
+  WallTime started_at{};
   Seconds uptime{};
-  std::string config;  // the file's path; empty: command line alone
-  ReloadStatus reloads;
-  OomProtection oom_protection;
+  std::string config{};  // the file's path; empty: command line alone
+  ReloadStatus reloads{};
+  OomProtection oom_protection{};
   std::uint64_t log_dropped = 0;
+  ProcessFigures process{};
 };
 
 struct ListenerStatus {
-  std::string path;
-  std::optional<std::uint64_t> inode;    // null for abstract names
-  std::optional<std::uint32_t> backlog;  // null where the kernel does not tell (no sock_diag)
-  std::optional<std::uint32_t> queued;
-  std::string claimed;  // "bound" or "replaced-stale"
+  std::string path{};
+  std::optional<std::uint64_t> inode{};              // null for abstract names
+  std::optional<std::uint32_t> backlog{}, queued{};  // null where there is no sock_diag
+  std::string claimed{};                             // "bound" or "replaced-stale"
   bool healable = false;
   std::uint64_t heals = 0;
 };
 
 struct Outage {
-  std::optional<Seconds> last, p50, p99, max;
+  std::optional<Seconds> last{}, p50{}, p99{}, max{};
 };
 
 struct InstanceStatus {
-  std::optional<pid_t> pid;
+  std::optional<pid_t> pid{};
   std::uint64_t generation = 0;
-  std::string state;
-  std::optional<Seconds> uptime;
-  std::optional<Seconds> next_start_in;
-  std::string status_text;  // the worker's own STATUS=
-  bool stuck = false;       // killed, but some process of it will not die
+  std::string state{};
+  std::optional<WallTime> started_at{}, next_start_at{};
+  std::optional<Seconds> uptime{}, next_start_in{};
+  std::string status_text{};  // the worker's own STATUS=
+  bool stuck = false;         // killed, but some process of it will not die
 };
 
 struct DeathRecord {
   std::uint64_t generation = 0;
   WallTime at{};
   lifecycle::Cause cause{};
-  std::optional<int> signal;
-  std::optional<int> status;
-  std::string detail;
-  std::optional<std::uint64_t> memory_peak_bytes;
-  std::optional<std::uint64_t> memory_limit_bytes;
-  std::optional<std::uint64_t> max_rss_bytes;
+  std::optional<int> signal{};
+  std::optional<int> status{};
+  std::string detail{};
+  std::optional<std::uint64_t> memory_peak_bytes{};
+  std::optional<std::uint64_t> memory_limit_bytes{};
+  std::optional<std::uint64_t> max_rss_bytes{};
   Seconds uptime{};
-  std::vector<std::string> stderr_tail;
+  std::vector<std::string> stderr_tail{};
+};
+
+// Of the cgroup that a worker's memory is charged to.
+struct Memory {
+  std::optional<std::uint64_t> usage_bytes{}, limit_bytes{}, peak_bytes{};
 };
 
 struct WorkerStatus {
-  std::string state;
-  std::string desired;  // "running" or "stopped"
+  std::string state{};
+  std::string desired{};  // "running" or "stopped"
   bool required = true;
   bool ready = false;
   WallTime since{};
@@ -91,9 +101,11 @@ struct WorkerStatus {
   std::uint64_t oom_in_tree = 0;
   std::uint64_t unattributed_orphans = 0;
   unsigned consecutive_failures = 0;
-  Outage outage;
-  std::vector<InstanceStatus> instances;
-  std::vector<DeathRecord> last_deaths;  // newest first
+  Outage outage{};
+  Histogram outages{}, startups{};  // a startup lasts from start to readiness
+  Memory memory{};
+  std::vector<InstanceStatus> instances{};
+  std::vector<DeathRecord> last_deaths{};  // newest first
 };
 
 struct Status {

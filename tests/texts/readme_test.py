@@ -19,9 +19,9 @@ README = readme.read(f"{perch_says.SOURCES}/README.md")
 # Each is tested by itself, and installs or downloads.
 NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-peer get",
            "perch run --listen /run/peer")
-# By the first cell of the head; each has its test below.
+# By the first cell of the head; each has its test below, "metric" in e2e/metrics_test.cpp.
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
-          "what changes"}
+          "what changes", "metric"}
 
 
 def table(head):

@@ -29,13 +29,16 @@ DeathRecord oom_death() {
 
 Status example() {
   Status status;
-  status.perch = {.version = "0.1.0",
-                  .pid = 1,
-                  .uptime = 90s,
-                  .config = "/etc/perch.toml",
-                  .reloads = {.ok = 2, .failed = 1, .last_error = {}},
-                  .oom_protection = {.tier = "b", .detail = "raised score"},
-                  .log_dropped = 3};
+  status.perch = {
+      .version = "0.1.0",
+      .pid = 1,
+      .started_at = kWhen,
+      .uptime = 90s,
+      .config = "/etc/perch.toml",
+      .reloads = {.ok = 2, .failed = 1, .last_error = {}, .last_ok = true, .last_at = kWhen},
+      .oom_protection = {.tier = "b", .detail = "raised score"},
+      .log_dropped = 3,
+      .process = {.cpu_seconds = 1.5, .resident_bytes = 4096}};
   status.listeners["api"] = {.path = "/run/app/api.sock",
                              .inode = 77,
                              .backlog = 4096,
@@ -51,9 +54,13 @@ Status example() {
   worker.starts = 3;
   worker.deaths.at(static_cast<std::size_t>(lifecycle::Cause::OomKill)) = 2;
   worker.outage.last = 1612us;
+  worker.outages.observe(1612us);
+  worker.memory.usage_bytes = 8192;
   worker.instances.push_back({.pid = 42,
                               .generation = 3,
                               .state = "ready",
+                              .started_at = kWhen,
+                              .next_start_at = {},
                               .uptime = 12s,
                               .next_start_in = {},
                               .status_text = "serving",
@@ -69,18 +76,24 @@ TEST_CASE("the document has every field, unknown is null") {
   const auto document = json::parse(to_json(example()));
   CHECK(document.at("schema") == 1);
   CHECK(document.at("perch") == json::parse(R"({
-    "version": "0.1.0", "pid": 1, "uptime_seconds": 90.0, "config": "/etc/perch.toml",
-    "reloads": {"ok": 2, "failed": 1, "last_error": null},
-    "oom_protection": {"tier": "b", "detail": "raised score"}, "log_dropped": 3})"));
+    "version": "0.1.0", "pid": 1, "started_at": "2026-01-01T00:00:00.007Z",
+    "uptime_seconds": 90.0, "config": "/etc/perch.toml",
+    "reloads": {"ok": 2, "failed": 1, "last_ok": true, "last_at": "2026-01-01T00:00:00.007Z",
+                "last_error": null},
+    "oom_protection": {"tier": "b", "detail": "raised score"}, "log_dropped": 3,
+    "process": {"cpu_seconds": 1.5, "resident_bytes": 4096, "virtual_bytes": null,
+                "open_fds": null, "max_fds": null}})"));
   CHECK(document.at("listeners") == json::parse(R"({"api": {
     "path": "/run/app/api.sock", "inode": 77, "backlog": 4096, "queued": null,
     "claimed": "replaced-stale", "healable": true, "heals": 4}})"));
   const auto worker = document.at("workers").at("app");
   CHECK(worker.at("instances") == json::parse(R"([{
-    "pid": 42, "generation": 3, "state": "ready", "uptime_seconds": 12.0,
-    "next_start_in_seconds": null, "status_text": "serving", "stuck": false}])"));
+    "pid": 42, "generation": 3, "state": "ready", "started_at": "2026-01-01T00:00:00.007Z",
+    "uptime_seconds": 12.0, "next_start_at": null, "next_start_in_seconds": null, "status_text": "serving", "stuck": false}])"));
   CHECK(worker.at("outage_seconds") ==
         json::parse(R"({"last": 0.001612, "p50": null, "p99": null, "max": null})"));
+  CHECK(worker.at("memory") ==
+        json::parse(R"({"usage_bytes": 8192, "limit_bytes": null, "peak_bytes": null})"));
   CHECK(worker.at("since") == "2026-01-01T00:00:00.007Z");
   CHECK(worker.at("starts") == 3);
   for (const char* key : {"state", "desired", "required", "ready", "oom_in_tree",
@@ -88,6 +101,18 @@ TEST_CASE("the document has every field, unknown is null") {
     CAPTURE(key);
     CHECK(worker.contains(key));
   }
+}
+
+TEST_CASE("a histogram's buckets are cumulative") {
+  const auto worker = json::parse(to_json(example())).at("workers").at("app");
+  const auto outages = worker.at("outage_histogram");
+  CHECK(outages.at("count") == 1);
+  CHECK(outages.at("sum_seconds") == 0.001612);
+  CHECK(outages.at("buckets").size() == Histogram::kBounds.size());
+  CHECK(outages.at("buckets").at(0) == json::parse("[0.001, 0]"));
+  CHECK(outages.at("buckets").at(1) == json::parse("[0.0025, 1]"));
+  CHECK(outages.at("buckets").back() == json::parse("[300.0, 1]"));
+  CHECK(worker.at("startup_histogram").at("count") == 0);
 }
 
 TEST_CASE("every cause is always counted") {

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/control/exposition.h"
+
+namespace perch::control {
+namespace {
+
+std::string_view name(Exposition::Type type) {
+  switch (type) {
+    case Exposition::Type::Counter:
+      return "counter";
+    case Exposition::Type::Gauge:
+      return "gauge";
+    case Exposition::Type::Histogram:
+      return "histogram";
+  }
+  return "untyped";
+}
+
+// The format knows these three escapes and no others.
+std::string escaped(std::string_view value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      if (c == '\\' || c == '"') out += '\\';
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void Exposition::family(std::string_view name, Type type, std::string_view help) {
+  family_ = name;
+  text_ += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, control::name(type));
+}
+
+void Exposition::sample(const Label& label, const Histogram& histogram) {
+  const std::string bucket = family_ + "_bucket";
+  std::uint64_t so_far = 0;
+  for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
+    so_far += histogram.counts.at(i);
+    const std::string bound = fmt::format("{}", Histogram::kBounds.at(i));
+    append(bucket, {label, {"le", bound}}, fmt::format("{}", so_far));
+  }
+  const std::string count = fmt::format("{}", histogram.count());
+  append(bucket, {label, {"le", "+Inf"}}, count);
+  append(family_ + "_sum", {label}, fmt::format("{}", histogram.sum));
+  append(family_ + "_count", {label}, count);
+}
+
+void Exposition::append(std::string_view name, Labels labels, std::string_view value) {
+  text_ += name;
+  char before = '{';
+  for (const Label& label : labels) {
+    text_ += fmt::format("{}{}=\"{}\"", before, label.name, escaped(label.value));
+    before = ',';
+  }
+  if (labels.size() != 0) text_ += '}';
+  text_.append(" ").append(value).append("\n");
+}
+
+}  // namespace perch::control

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Supervisor says of itself in the status document.
+#include <unistd.h>
+
+#include "supervisor/supervisor.h"
+
+namespace perch {
+namespace {
+
+// At the root of a hierarchy it would be the whole host's.
+control::Memory memory_of(const OomLedger& oom) {
+  if (oom.cgroup().is_root) return {};
+  const process::MemoryEvidence found = oom.memory();
+  return {.usage_bytes = found.usage_bytes,
+          .limit_bytes = found.limit_bytes,
+          .peak_bytes = found.peak_bytes};
+}
+
+}  // namespace
+
+control::Status Supervisor::status() {
+  control::Status status;
+  status.perch.version = PERCH_VERSION;
+  status.perch.pid = ::getpid();
+  status.perch.started_at = started_at_;
+  status.perch.uptime = std::chrono::steady_clock::now() - started_;
+  status.perch.config = source_.file;
+  status.perch.reloads = reloads_;
+  status.perch.oom_protection = {std::string(process::name(protection_.tier)), protection_.detail};
+  status.perch.log_dropped = log_.dropped();
+  status.listeners = listeners_.status();
+  status.perch.process = own_process_figures();
+  for (const auto& [name, instance] : instances_) status.workers[name] = instance->status();
+  // One cgroup for all: with several workers nobody can say whose memory it is.
+  if (status.workers.size() == 1) status.workers.begin()->second.memory = memory_of(oom_);
+  return status;
+}
+
+std::vector<std::string> Supervisor::not_ready() {
+  std::vector<std::string> names;
+  for (const auto& [name, instance] : instances_) {
+    const bool ready = std::holds_alternative<lifecycle::Ready>(instance->state());
+    const bool counts = instance->config().required && !retired_.contains(name);
+    if (counts && !ready) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace perch
