@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "supervisor/resolve_access.h"
+
 namespace perch {
 namespace {
 
@@ -68,6 +70,9 @@ Result<ReloadPlan> ReloadPlan::prepare(const ConfigSource& source, const config:
   ReloadPlan plan;
   plan.wanted = std::move(*wanted);
   plan.diff = config::diff(running, plan.wanted);
+  auto access = resolve_access(plan.wanted.perch);
+  if (!access) return std::unexpected(std::move(access.error()));
+  plan.access = std::move(*access);
   const config::Diff& diff = plan.diff;
   for (const auto* names : {&diff.workers_added, &diff.workers_restarted, &diff.workers_rehanded,
                             &diff.workers_adjusted}) {

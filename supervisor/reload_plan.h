@@ -32,6 +32,7 @@ struct ReloadPlan {
   std::map<std::string, Launch> launches;           // of workers added or changed
   std::map<std::string, SharedListener> listeners;  // added, or at a new path
   std::vector<std::string> kept;                    // of these, the ones that perch holds already
+  control::Access access;
   std::unique_ptr<control::ControlServer> control;  // where its path changes
   [[nodiscard]] bool keeps(const SharedListener& listener) const;
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/posix/file.h"
+#include "supervisor/resolve_access.h"
 
 namespace perch {
 namespace {
@@ -110,7 +111,14 @@ int Supervisor::run() {
     }
     add_worker(name, std::move(*launch));
   }
+  auto access = resolve_access(config_.perch);
+  if (!access) {
+    log_.error("{}", access.error().text());
+    return own_failure(cli::ExitCode::Usage);
+  }
+  access_ = std::move(*access);
   open_control();
+  open_http();
   watch_config();
   claiming_.start(config_.listeners);
   if (phase_ != Phase::Ending || !all_at_rest()) loop_.run();
@@ -118,6 +126,7 @@ int Supervisor::run() {
   if (introduced_) log_.info("perch ends with exit code {}", exit_code_);
   control_.reset();
   leaving_control_.reset();
+  http_.reset();
   log_.flush();
   return exit_code_;
 }
@@ -144,7 +153,7 @@ void Supervisor::add_worker(const std::string& name, Launch launch) {
 // An unreachable control socket costs the view of perch, not its work.
 void Supervisor::open_control() {
   if (config_.perch.control.empty() || control_) return;
-  auto server = control::ControlServer::open(loop_, config_.perch.control, *this);
+  auto server = control::ControlServer::open(loop_, config_.perch.control, *this, access_);
   if (server) {
     control_ = std::move(*server);
     return;
@@ -167,6 +176,14 @@ void Supervisor::watch_config() {
   }
   log_.warn("changes of {} are not noticed: {}; use perch reload", source_.file,
             watch.error().text());
+}
+
+void Supervisor::open_http() {
+  if (!config_.perch.http) return;
+  auto port = control::HttpPort::open(loop_, *config_.perch.http, *this);
+  if (!port) return log_.warn("no probes over TCP: {}", port.error().text());
+  http_ = std::move(*port);
+  log_.info("http: listening on {}", config::tcp_address_text(http_->address()));
 }
 
 void Supervisor::introduce() {

@@ -19,6 +19,7 @@
 #include "supervisor/cli/exit_code.h"
 #include "supervisor/config/render.h"
 #include "supervisor/config_watch.h"
+#include "supervisor/control/http_port.h"
 #include "supervisor/control/server.h"
 #include "supervisor/instance.h"
 #include "supervisor/listener_set.h"
@@ -60,6 +61,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   void on_claim_failed(const ListenerSet::ClaimFailure& failure);
   void add_worker(const std::string& name, Launch launch);
   void open_control();
+  void open_http();
   // As the configuration says, now and after a reload.
   void watch_config();
   void on_signal(int number);
@@ -111,10 +113,12 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   std::map<std::string, std::unique_ptr<Instance>> instances_;
   std::set<pid_t> foreign_;        // children that perch had before it was perch
   std::set<std::string> retired_;  // taken out of the configuration, still stopping
+  control::Access access_;
   std::unique_ptr<control::ControlServer> control_;
   std::string control_trouble_;  // why there is none, once said
   std::unique_ptr<ConfigWatch> config_watch_;
   std::unique_ptr<control::ControlServer> leaving_control_;  // replaced by a reload
+  std::unique_ptr<control::HttpPort> http_;
   Phase phase_ = Phase::Claiming;
   int exit_code_ = 0;
   bool exit_code_is_set_ = false;

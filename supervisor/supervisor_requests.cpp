@@ -146,7 +146,7 @@ std::expected<control::ActionBegun, control::ActionRefused> Supervisor::act(
 Result<void> Supervisor::prepare_control(ReloadPlan& plan) {
   const std::string& path = plan.wanted.perch.control;
   if (path == config_.perch.control || path.empty()) return {};
-  auto server = control::ControlServer::open(loop_, path, *this);
+  auto server = control::ControlServer::open(loop_, path, *this, plan.access);
   if (!server) return std::unexpected(std::move(server.error()));
   plan.control = std::move(*server);
   return {};
@@ -176,6 +176,11 @@ void Supervisor::send_reload_signals(const config::Diff& diff) {
 void Supervisor::commit_perch(const config::PerchConfig& before, ReloadPlan& plan) {
   log_.configure(config_.perch.log_level, config_.perch.log_format);
   watch_config();
+  access_ = std::move(plan.access);
+  if (control_) {
+    const auto set = control_->set_access(access_);
+    if (!set) log_.warn("perch.control keeps its mode: {}", set.error().text());
+  }
   if (before.control == config_.perch.control) return;
   // It may be the one that asks: it goes when this turn of the loop is over.
   leaving_control_ = std::exchange(control_, std::move(plan.control));

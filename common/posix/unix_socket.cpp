@@ -68,4 +68,16 @@ Result<ucred> peer_credentials(int fd) {
   return credentials;
 }
 
+Result<std::vector<gid_t>> peer_groups(int fd) {
+  std::vector<gid_t> groups(32);
+  for (;;) {
+    auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const int got = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size);
+    if (got != 0 && errno != ERANGE) return fail("getsockopt SO_PEERGROUPS");
+    // Where they do not fit, the kernel says what it takes.
+    groups.resize(size / sizeof(gid_t));
+    if (got == 0) return groups;
+  }
+}
+
 }  // namespace perch

@@ -8,6 +8,7 @@
 
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
@@ -39,5 +40,7 @@ Result<std::pair<UniqueFd, UniqueFd>> seqpacket_pair();
 Result<void> set_blocking(int fd, Blocking blocking);
 // The credentials of a connected stream peer (SO_PEERCRED).
 Result<ucred> peer_credentials(int fd);
+// Its supplementary groups when it connected (SO_PEERGROUPS, Linux 4.13).
+Result<std::vector<gid_t>> peer_groups(int fd);
 
 }  // namespace perch

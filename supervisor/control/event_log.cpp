@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/control/event_log.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace perch::control {
@@ -21,6 +22,11 @@ EventLog::Follower EventLog::follow(std::function<void()> on_added) {
   auto follower = std::make_shared<const std::function<void()>>(std::move(on_added));
   followers_.push_back(follower);
   return follower;
+}
+
+std::size_t EventLog::followers() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(followers_, [](const auto& follower) { return !follower.expired(); }));
 }
 
 }  // namespace perch::control

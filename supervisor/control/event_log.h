@@ -29,11 +29,14 @@ class EventLog {
   void add(Event event);
   // The number of the newest event; 0: none yet.
   [[nodiscard]] std::uint64_t last_id() const noexcept { return last_id_; }
+  // The number of the oldest one kept, or that of the next one.
+  [[nodiscard]] std::uint64_t first_id() const noexcept { return last_id_ + 1 - kept_.size(); }
   // Oldest first.
   [[nodiscard]] const std::deque<Event>& kept() const noexcept { return kept_; }
 
   // `on_added` must neither subscribe nor end a subscription; it may arm a timer.
   [[nodiscard]] Follower follow(std::function<void()> on_added);
+  [[nodiscard]] std::size_t followers() const;
 
  private:
   std::deque<Event> kept_;

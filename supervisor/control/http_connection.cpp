@@ -39,7 +39,7 @@ HttpConnection::HttpConnection(Loop& loop, UniqueFd socket, milliseconds limit, 
       limit_(limit),
       answer_(std::move(answer)),
       on_closed_(std::move(on_closed)),
-      deadline_(loop, [this](milliseconds late) { on_deadline(late); }) {}
+      timer_(loop, [this](milliseconds late) { on_timer(late); }) {}
 
 void HttpConnection::run() {
   receives_left_ = kReceivesPerTurn;
@@ -56,14 +56,16 @@ HttpConnection::Progress HttpConnection::step() {
       return write();
     case State::Lingering:
       return linger();
+    case State::Streaming:
+      return stream();
   }
   return Progress::Closed;
 }
 
 HttpConnection::Progress HttpConnection::read() {
-  const auto request = reader_.feed(input_);
+  auto request = reader_.feed(input_);
   if (!request) {
-    reply(request.error(), {});
+    reply(std::move(request.error()), {});
   } else if (*request) {
     reply(answer_(**request), **request);
   } else {
@@ -72,19 +74,26 @@ HttpConnection::Progress HttpConnection::read() {
   return Progress::More;
 }
 
-void HttpConnection::reply(const HttpReply& reply, const HttpRequest& request) {
-  keep_alive_ = request.keep_alive;
+void HttpConnection::reply(HttpReply reply, const HttpRequest& request) {
+  const bool streams = reply.stream && request.method != "HEAD";
+  keep_alive_ = keeps_alive(reply, request);
   output_ = to_bytes(reply, request);
-  enter(State::Writing);
+  if (streams) stream_ = std::move(reply.stream);
+  enter(streams ? State::Streaming : State::Writing);
 }
 
-HttpConnection::Progress HttpConnection::write() {
+HttpConnection::Progress HttpConnection::send() {
   const ssize_t sent =
       ::send(socket_.get(), output_.data(), output_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0 && errno == EAGAIN) return Progress::Blocked;
   if (sent < 0 && errno != EINTR) return Progress::Closed;
   if (sent > 0) output_.erase(0, static_cast<std::size_t>(sent));
-  if (!output_.empty()) return Progress::More;
+  return Progress::More;
+}
+
+HttpConnection::Progress HttpConnection::write() {
+  const Progress sent = send();
+  if (sent != Progress::More || !output_.empty()) return sent;
   if (keep_alive_) {
     reader_ = RequestReader();
     enter(State::Reading);
@@ -100,15 +109,26 @@ HttpConnection::Progress HttpConnection::linger() {
   return receive(unread);
 }
 
+HttpConnection::Progress HttpConnection::stream() {
+  // What a follower says does not matter; that he hung up does.
+  std::string unread;
+  if (const Progress heard = receive(unread); heard != Progress::Blocked) return heard;
+  if (!stream_->pull(output_)) return Progress::Closed;
+  const Progress sent = output_.empty() ? Progress::Blocked : send();
+  if (sent == Progress::Blocked) watcher_->watch({.readable = true, .writable = !output_.empty()});
+  return sent;
+}
+
 HttpConnection::Progress HttpConnection::receive(std::string& into) {
-  if (receives_left_-- == 0) return Progress::Blocked;
+  if (receives_left_ == 0) return Progress::Blocked;
+  --receives_left_;
   std::array<char, kChunk> chunk;  // NOLINT(cppcoreguidelines-pro-type-member-init): recv fills it
   const ssize_t got = ::recv(socket_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
   if (got < 0 && errno == EINTR) return Progress::More;
   if (got < 0 && errno == EAGAIN) return Progress::Blocked;
   if (got <= 0) return Progress::Closed;
   // Idle time is not the request's.
-  if (state_ == State::Reading && !reader_.started() && into.empty()) deadline_.arm(limit_);
+  if (state_ == State::Reading && !reader_.started() && into.empty()) timer_.arm(limit_);
   into.append(chunk.data(), static_cast<std::size_t>(got));
   return Progress::More;
 }
@@ -117,11 +137,14 @@ void HttpConnection::enter(State state) {
   state_ = state;
   const bool sending = state == State::Writing;
   watcher_->watch({.readable = !sending, .writable = sending});
-  deadline_.arm(limit_);
+  if (state != State::Streaming) return timer_.arm(limit_);
+  timer_.disarm();
+  stream_->on_more([this] { timer_.arm(std::chrono::nanoseconds::zero()); });
 }
 
-void HttpConnection::on_deadline(milliseconds late) {
-  if (late > kLateLoop) return deadline_.arm(limit_);
+void HttpConnection::on_timer(milliseconds late) {
+  if (state_ == State::Streaming) return run();
+  if (late > kLateLoop) return timer_.arm(limit_);
   const bool half_a_request = reader_.started() || !input_.empty();
   if (state_ != State::Reading || !half_a_request) return close();
   reply(refusal(408, "the request did not arrive in time"), {});

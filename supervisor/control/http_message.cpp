@@ -7,6 +7,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace perch::control {
 namespace {
 
@@ -30,8 +32,8 @@ http::response<http::string_body> to_message(const HttpReply& reply, const HttpR
   message.set(http::field::content_type, beast_view(reply.content_type));
   message.set(http::field::cache_control, "no-store");
   if (!reply.allow.empty()) message.set(http::field::allow, beast_view(reply.allow));
-  message.keep_alive(request.keep_alive);
-  message.content_length(reply.body.size());
+  message.keep_alive(keeps_alive(reply, request));
+  if (!reply.stream) message.content_length(reply.body.size());
   return message;
 }
 
@@ -41,8 +43,11 @@ HttpReply refusal(unsigned status, std::string_view why) {
   using nlohmann::json;
   const json body{{"error", why}};
   return {.status = status,
-          .body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n",
-          .allow = {}};
+          .body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"};
+}
+
+bool keeps_alive(const HttpReply& reply, const HttpRequest& request) {
+  return request.keep_alive && !reply.stream && reply.status != 403;
 }
 
 std::string to_bytes(const HttpReply& reply, const HttpRequest& request) {
@@ -87,8 +92,11 @@ std::expected<std::optional<HttpRequest>, HttpReply> RequestReader::feed(std::st
   if (!parser.is_done()) return std::nullopt;
   const auto& message = parser.get();
   const auto target = view(message.target());
+  const auto path = target.substr(0, target.find('?'));
+  const auto query = target.substr(std::min(path.size() + 1, target.size()));
   return HttpRequest{.method = std::string(view(message.method_string())),
-                     .target = std::string(target.substr(0, target.find('?'))),
+                     .target = std::string(path),
+                     .query = std::string(query),
                      .keep_alive = message.keep_alive()};
 }
 

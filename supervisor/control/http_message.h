@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,14 +18,27 @@ namespace perch::control {
 struct HttpRequest {
   std::string method;
   std::string target;  // the path, without a query
+  std::string query;   // what stands behind the '?'
   bool keep_alive = false;
+};
+
+// A body without a length: it goes on until one of both sides hangs up.
+class BodyStream {
+ public:
+  virtual ~BodyStream() = default;
+  // Appends some of what there is to send by now, and nothing where `into` already holds much.
+  // False: it is over, whatever `into` holds.
+  virtual bool pull(std::string& into) = 0;
+  // `tell` is called whenever there is more, for as long as the stream lives. It does not pull.
+  virtual void on_more(std::function<void()> tell) = 0;
 };
 
 struct HttpReply {
   unsigned status = 200;
   std::string content_type = "application/json";
-  std::string body;
-  std::string allow;  // methods, for 405
+  std::string body{};
+  std::string allow{};                   // methods, for 405
+  std::unique_ptr<BodyStream> stream{};  // instead of `body`
 };
 
 inline constexpr std::size_t kMaxRequestHeader = 16U << 10U;
@@ -33,8 +47,12 @@ inline constexpr std::size_t kMaxRequestBody = 48U << 10U;
 // {"error": "why"}
 HttpReply refusal(unsigned status, std::string_view why);
 
-// `request` decides whether the body is left out (HEAD) and whether the connection stays open; a
-// default one stands for a request that could not be read.
+// Whether another request may come on the connection: not after a stream, whose end is the
+// connection's, nor from somebody who may not ask.
+bool keeps_alive(const HttpReply& reply, const HttpRequest& request);
+
+// `request` decides whether the body is left out (HEAD); a default one stands for a request that
+// could not be read. Of a stream's reply only the header is made.
 std::string to_bytes(const HttpReply& reply, const HttpRequest& request);
 
 // One request, fed as its bytes come.

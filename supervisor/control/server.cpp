@@ -1,32 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/control/server.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <list>
-#include <optional>
 #include <utility>
 #include <variant>
 
-#include "common/loop/fd_watcher.h"
-#include "common/loop/timer.h"
 #include "common/posix/unix_socket.h"
-#include "supervisor/control/http_connection.h"
 #include "supervisor/control/routes.h"
 #include "supervisor/listener/claim.h"
 
 namespace perch::control {
 namespace {
 
-using std::chrono::milliseconds;
-
 constexpr int kBacklog = 128;
-constexpr int kAcceptsPerTurn = 16;
-// Without descriptors the waiting client stays readable: polling on would spin.
-constexpr milliseconds kPause{1'000};
 
 // The last component only: "/run/perch" in a container that has none yet.
 void make_directory_of(const std::string& path) {
@@ -57,95 +44,69 @@ Result<listener::Listener> take(const std::string& path) {
   return std::get<listener::Listener>(std::move(*outcome));
 }
 
-// The socket's mode says so too, but modes change. Where users are mapped, everybody without a
-// mapping looks like 65534; that is no match unless perch itself is that user, and then the mode,
-// which the kernel checks by the real user, stands.
-bool may_ask(int socket) {
+Result<Credentials> credentials_of(int socket) {
   const auto peer = peer_credentials(socket);
-  return peer && (peer->uid == 0 || peer->uid == ::geteuid());
+  if (!peer) return std::unexpected(peer.error());
+  auto groups = peer_groups(socket);
+  if (!groups) return std::unexpected(std::move(groups.error()));
+  return Credentials{.uid = peer->uid, .gid = peer->gid, .groups = std::move(*groups)};
 }
 
-// A word before the door shuts, if the client takes it at once.
-void turn_away(const UniqueFd& socket, const HttpReply& reply) {
-  const auto bytes = to_bytes(reply, {});
-  (void)::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+// A group that perch may not give the socket to is let in with everybody; the rules decide.
+Result<void> apply(SocketRights rights, listener::Listener& socket) {
+  if (rights.group && !socket.set_owner({}, rights.group)) rights.mode = 0666;
+  return socket.set_mode(rights.mode);
 }
 
 }  // namespace
 
 struct ControlServer::State {
-  using Connections = std::list<std::unique_ptr<HttpConnection>>;
+  State(listener::Listener taken, ControlTarget& asked, Access rules)
+      : target(asked), access(std::move(rules)), listener(std::move(taken)) {}
 
-  State(Loop& on, listener::Listener taken, ControlTarget& asked, Limits within)
-      : loop(on),
-        target(asked),
-        limits(within),
-        listener(std::move(taken)),
-        resume(on, [this](milliseconds) { listen(); }) {}
+  HttpConnection::Answer admit(int socket) const;
 
-  void listen() { watcher->watch({.readable = true}); }
-  void accept_some();
-  void on_accept_failed(int number);
-  void admit(UniqueFd socket);
-
-  Loop& loop;
   ControlTarget& target;
-  Limits limits;
+  Access access;
   listener::Listener listener;
-  std::optional<FdWatcher> watcher;
-  Timer resume;
-  Connections connections;
+  std::unique_ptr<HttpServer> http;
 };
 
-void ControlServer::State::accept_some() {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    UniqueFd socket(::accept4(listener.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!socket) return on_accept_failed(errno);
-    admit(std::move(socket));
-  }
-}
-
-void ControlServer::State::on_accept_failed(int number) {
-  if (number == EAGAIN || number == EINTR || number == ECONNABORTED) return;
-  watcher->stop();
-  resume.arm(kPause);
-}
-
-void ControlServer::State::admit(UniqueFd socket) {
-  if (!may_ask(socket.get())) {
-    return turn_away(socket, refusal(403, "only root and perch's own user may ask"));
-  }
-  if (connections.size() >= limits.connections) {
-    return turn_away(socket, refusal(503, "too many connections"));
-  }
-  const auto place = connections.emplace(connections.end());
-  auto connection = HttpConnection::create(
-      loop, std::move(socket), limits.time,
-      [this](const HttpRequest& request) { return answer(target, request); },
-      [this, place] { connections.erase(place); });
-  // Out of memory in the kernel: this client is lost, the next may do better.
-  if (!connection) {
-    connections.erase(place);
-  } else {
-    *place = std::move(*connection);
-  }
+// The rules may change while he stays.
+HttpConnection::Answer ControlServer::State::admit(int socket) const {
+  return [this, peer = credentials_of(socket)](const HttpRequest& request) {
+    if (!peer) return refusal(403, "perch cannot tell who you are: " + peer.error().text());
+    const Right right = right_of(*peer, access);
+    if (right == Right::None) return refusal(403, why_refused(*peer, access));
+    return answer(target, request, right);
+  };
 }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::open(Loop& loop, const std::string& path,
-                                                           ControlTarget& target, Limits limits) {
+                                                           ControlTarget& target, Access access,
+                                                           const Limits& limits) {
   auto listener = take(path);
   if (!listener) return std::unexpected(std::move(listener.error()));
   // Ours alone: no worker shares its description.
   if (auto set = set_blocking(listener->fd(), Blocking::No); !set) {
     return fail_within("control socket " + path, std::move(set.error()));
   }
-  auto state = std::make_unique<State>(loop, std::move(*listener), target, limits);
-  auto watcher = FdWatcher::create(loop, state->listener.fd(),
-                                   [raw = state.get()](Readiness) { raw->accept_some(); });
-  if (!watcher) return fail_within("control socket " + path, std::move(watcher.error()));
-  state->watcher = std::move(*watcher);
-  state->listen();
+  auto state = std::make_unique<State>(std::move(*listener), target, std::move(access));
+  auto http = HttpServer::create(loop, state->listener.fd(), limits,
+                                 [raw = state.get()](int socket) { return raw->admit(socket); });
+  if (!http) return fail_within("control socket " + path, std::move(http.error()));
+  state->http = std::move(*http);
+  if (auto applied = apply(socket_rights(state->access), state->listener); !applied) {
+    return fail_within("control socket " + path, std::move(applied.error()));
+  }
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(state)));
+}
+
+Result<void> ControlServer::set_access(Access access) {
+  if (access == state_->access) return {};
+  state_->access = std::move(access);
+  state_->http->end_streams();
+  return apply(socket_rights(state_->access), state_->listener);
 }
 
 ControlServer::ControlServer(std::unique_ptr<State> state) : state_(std::move(state)) {}

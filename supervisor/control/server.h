@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control socket: HTTP/1.1 over a Unix socket, for people, probes and scripts. It answers from
-// what the ControlTarget says and never blocks: at most 64 connections, 64 KiB a request, 5 s for
-// each; on EMFILE it stops listening for a while instead of spinning. Only root and perch's own
-// user get an answer, whatever the socket's mode has become.
-//   GET /v1/status   GET /livez   GET /readyz   POST /v1/reload
+// what the ControlTarget says and never blocks. The kernel says who a client is, and Access what
+// he may ask, whatever the socket's mode has become; routes.cpp has the table of requests.
 #pragma once
 
-#include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -17,7 +13,9 @@
 
 #include "common/loop/loop.h"
 #include "common/value/error.h"
+#include "supervisor/control/access.h"
 #include "supervisor/control/event_log.h"
+#include "supervisor/control/http_server.h"
 #include "supervisor/control/status.h"
 
 namespace perch::control {
@@ -53,20 +51,20 @@ class ControlTarget {
   virtual EventLog& events() = 0;
 };
 
-struct Limits {
-  std::size_t connections = 64;
-  std::chrono::milliseconds time{5'000};  // for a request, a reply, and between requests
-};
-
 class ControlServer {
  public:
   // Takes the path over from a dead perch, never from a live one (listener::claim). The last
-  // directory of the path is made where it is missing. The socket is 0600 and goes with the server.
+  // directory of the path is made where it is missing. The socket goes with the server.
   static Result<std::unique_ptr<ControlServer>> open(Loop& loop, const std::string& path,
-                                                     ControlTarget& target, Limits limits = {});
+                                                     ControlTarget& target, Access access,
+                                                     const Limits& limits = {});
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
+
+  // In force for requests from now on, those of open connections too; who follows events has to
+  // ask anew. An error: the rules are in force, the socket's mode is as before.
+  Result<void> set_access(Access access);
 
  private:
   struct State;

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <poll.h>
 
 #include <array>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +34,7 @@ struct FakeTarget final : ControlTarget {
       return std::unexpected(
           ActionRefused{ActionRefused::Why::UnknownWorker, "there is no worker " + worker});
     }
+    if (!broken.empty()) return std::unexpected(ActionRefused{ActionRefused::Why::NotNow, broken});
     acted.push_back(action);
     return ActionBegun{.since = log.last_id(), .generation = 3, .state = "stopping"};
   }
@@ -47,6 +50,7 @@ struct FakeTarget final : ControlTarget {
 
 class RawClient {
  public:
+  explicit RawClient(UniqueFd connected) : socket_(std::move(connected)) {}
   explicit RawClient(const std::string& path) {
     auto connected = unix_connect(path, SOCK_STREAM, Blocking::No);
     REQUIRE(connected);
@@ -73,6 +77,20 @@ class RawClient {
     received();
     return closed_;
   }
+  // The same, without reading.
+  [[nodiscard]] bool hung_up() const {
+    pollfd about{.fd = socket_.get(), .events = 0, .revents = 0};
+    return ::poll(&about, 1, 0) == 1 && (about.revents & POLLHUP) != 0;
+  }
+  // Of the answer's body.
+  std::vector<std::string> lines() {
+    const auto head = received().find("\r\n\r\n");
+    if (head == std::string::npos) return {};
+    std::istringstream body(received_.substr(head + 4));
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(body, line);) lines.push_back(line);
+    return lines;
+  }
   bool received_text(std::string_view text) { return received().find(text) != std::string::npos; }
 
  private:
@@ -82,8 +100,8 @@ class RawClient {
 };
 
 struct Served {
-  explicit Served(Limits limits = {}) {
-    auto opened = ControlServer::open(loop, path, target, limits);
+  explicit Served(const Limits& limits = {}, const Access& access = {.own = ::geteuid()}) {
+    auto opened = ControlServer::open(loop, path, target, access, limits);
     REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().text()));
     server = std::move(*opened);
   }
