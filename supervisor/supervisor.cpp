@@ -178,7 +178,9 @@ void Supervisor::watch_config() {
             watch.error().text());
 }
 
+// The old port goes first: the new address may be on it.
 void Supervisor::open_http() {
+  http_.reset();
   if (!config_.perch.http) return;
   auto port = control::HttpPort::open(loop_, *config_.perch.http, *this);
   if (!port) return log_.warn("no probes over TCP: {}", port.error().text());

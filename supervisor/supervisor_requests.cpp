@@ -176,6 +176,7 @@ void Supervisor::send_reload_signals(const config::Diff& diff) {
 void Supervisor::commit_perch(const config::PerchConfig& before, ReloadPlan& plan) {
   log_.configure(config_.perch.log_level, config_.perch.log_format);
   watch_config();
+  if (before.http != config_.perch.http) open_http();
   access_ = std::move(plan.access);
   if (control_) {
     const auto set = control_->set_access(access_);
