@@ -93,6 +93,12 @@ class Perch1(unittest.TestCase):
         self.assertEqual([int(code) for code in items(self.sections["EXIT STATUS"])],
                          list(perch_says.exit_codes()))
 
+    def test_every_signal_is_described_and_no_other(self):
+        forwarded = perch_says.defaults()["workers"]["app"]["forward_signals"]
+        self.assertEqual(set(items(self.sections["SIGNALS"])),  # readme_test.py sends them
+                         {"TERM", "INT", "QUIT", "HUP", "CHLD"} |
+                         {name.removeprefix("SIG") for name in forwarded})
+
 
 class Environment(unittest.TestCase):
     def setUp(self):
