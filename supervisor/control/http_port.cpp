@@ -9,9 +9,17 @@
 namespace perch::control {
 namespace {
 
-std::string because(const Error& error) {
-  if (!error.is(EADDRINUSE)) return "";
-  return "; another program has it: end that one, or set perch.http to another port";
+std::string_view remedy(const Error& error) {
+  switch (error.code().value()) {
+    case EADDRINUSE:
+      return "; another program has it: end that one, or set perch.http to another port";
+    case EACCES:
+      return "; ports below 1024 need CAP_NET_BIND_SERVICE: give it to perch, or use another port";
+    case EADDRNOTAVAIL:
+      return "; no interface here has this address: use 127.0.0.1, or :PORT for all of them";
+    default:
+      return "";
+  }
 }
 
 }  // namespace
@@ -20,7 +28,8 @@ Result<std::unique_ptr<HttpPort>> HttpPort::open(Loop& loop, const config::TcpAd
                                                  ControlTarget& target, const Limits& limits) {
   const std::string what = "http port " + config::tcp_address_text(address);
   auto listener = listen_on(address);
-  if (!listener) return refuse(what + ": " + listener.error().text() + because(listener.error()));
+  if (!listener)
+    return refuse(what + ": " + listener.error().text() + std::string(remedy(listener.error())));
   auto real = address_of(listener->get());
   if (!real) return fail_within(what, std::move(real.error()));
   std::unique_ptr<HttpPort> port(new HttpPort(std::move(*listener), std::move(*real)));

@@ -125,6 +125,21 @@ const std::vector<Mistake> kControl{
     {"a control socket that another perch holds",
      "start -c perch.toml; perch run --policy never -- true", 0, "/control.sock",
      "held by another perch", "choose another path with perch.control or --control"},
+    {"a port that another program has",
+     "listen tcp; add '[perch]'; add \"http = '127.0.0.1:$(cat listens)'\"; "
+     "perch run -c perch.toml --policy never -- true",
+     0, "http port 127.0.0.1:", "Address already in use", "set perch.http to another port"},
+    {"a port for root alone",
+     "chmod 777 .; add '[perch]'; add 'http = \":80\"'; "
+     "unshare --net bash -c 'as_nobody perch run -c perch.toml --policy never -- true'",
+     0, "http port :80", "Permission denied", "CAP_NET_BIND_SERVICE"},
+    {"an address of another machine",
+     "add '[perch]'; add 'http = \"192.0.2.1:9480\"'; "
+     "perch run -c perch.toml --policy never -- true",
+     0, "http port 192.0.2.1:9480", "no interface here has this address", "use 127.0.0.1"},
+    {"a group of readers that does not exist",
+     "add '[perch]'; add 'readers = [\"group:nosuch\"]'; perch run -c perch.toml", 2,
+     "perch.readers", "has no such group", "use one that it has, or a number"},
     {"a configuration that may not be read",
      "chmod 600 perch.toml; as_nobody perch run -c perch.toml", 2, "perch.toml",
      "Permission denied", "check -c or PERCH_CONFIG"},

@@ -30,7 +30,9 @@ constexpr std::string_view kPrelude = R"(
 trap 'kill $(jobs -p) 2> /dev/null; wait' EXIT
 add() { printf '%s\n' "$1" >> perch.toml; }
 add_to_listener() { sed -i "/^path/a $1" perch.toml; }
-as_nobody() { setpriv --reuid=nobody --regid=nogroup --clear-groups -- /proc/self/fd/9 "${@:2}" 9< "$PERCH_BINARY"; }
+as() { setpriv --reuid="$1" --regid=nogroup --clear-groups -- /proc/self/fd/9 "${@:3}" 9< "$PERCH_BINARY"; }
+as_nobody() { as nobody "$@"; }
+export -f as as_nobody
 # A perch in the background, once it is ready.
 start() { perch run "$@" 2> /dev/null & until perch ready &> /dev/null; do sleep 0.01; done; }
 # Somebody else who listens at a path.
@@ -40,7 +42,7 @@ listen() {
     listener = socket.socket(socket.AF_UNIX if "/" in sys.argv[1] else socket.AF_INET)
     listener.bind(sys.argv[1] if "/" in sys.argv[1] else ("127.0.0.1", 0))
     listener.listen()
-    print(listener.getsockname()[1], flush=True)
+    print(listener.getsockname()[1], flush=True) # the port; of a path, a letter
     while True:
         client = listener.accept()[0]
         client.send(b"hello\n")
