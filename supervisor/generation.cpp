@@ -14,6 +14,10 @@ std::optional<int> shell_code_of(const process::SpawnFailure& failure) {
   return not_found ? 127 : 126;
 }
 
+CaptureSettings capture_settings(const config::WorkerConfig& config) {
+  return {config.capture_format, config.capture_rate};
+}
+
 using NotifySocketPtr = std::unique_ptr<handover::NotifySocket>;
 
 Result<NotifySocketPtr> open_notify_socket(RuntimeDirectory& runtime, uid_t worker,
@@ -77,7 +81,9 @@ Result<Generation::ChildEnds> Generation::open_lines(const Stage& stage, const P
     notify_ = std::move(*notify);
   }
   if (plan.launch.config.capture) {
-    auto capture = OutputCapture::create(stage.loop, stage.out, stage.err);
+    auto capture = OutputCapture::create(stage.loop, {stage.out, stage.err, stage.log},
+                                         {plan.life.worker, plan.life.generation},
+                                         capture_settings(plan.launch.config));
     if (!capture) return std::unexpected(std::move(capture.error()));
     capture_ = std::move(*capture);
     ends.output = capture_->take_write_ends();
@@ -116,6 +122,10 @@ Result<void> Generation::rehand(const Launch& launch, std::vector<SharedListener
 
 bool Generation::ask_to_drain(std::chrono::microseconds within) {
   return can_drain() && channel_->ask_to_drain(within).has_value();
+}
+
+void Generation::adjust_capture(const config::WorkerConfig& config) {
+  if (capture_) capture_->set(capture_settings(config));
 }
 
 std::vector<std::string> Generation::stderr_tail() const {

@@ -17,6 +17,7 @@
 #include "supervisor/handover/notify_socket.h"
 #include "supervisor/launch.h"
 #include "supervisor/listener_set.h"
+#include "supervisor/log.h"
 #include "supervisor/non_blocking_writer.h"
 #include "supervisor/output_capture.h"
 #include "supervisor/process/process_tree.h"
@@ -32,6 +33,7 @@ struct Stage {
   RuntimeDirectory& runtime;
   NonBlockingWriter& out;
   NonBlockingWriter& err;
+  Log& log;
   int dev_null;
 };
 
@@ -72,6 +74,8 @@ class Generation {
   bool ask_to_drain(std::chrono::microseconds within);
   [[nodiscard]] bool can_drain() const { return channel_ && channel_->greeted(); }
   [[nodiscard]] std::vector<std::string> stderr_tail() const;
+  // What a reload changes of it while the worker runs.
+  void adjust_capture(const config::WorkerConfig& config);
   // Captured bytes that nobody took from perch.
   [[nodiscard]] std::uint64_t lost_output() const { return capture_ ? capture_->lost_bytes() : 0; }
 

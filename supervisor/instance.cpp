@@ -208,8 +208,13 @@ bool Instance::stopped_on_request() const {
          lifecycle::stop_reason(state_) == lifecycle::StopReason::Requested;
 }
 
-void Instance::rehand(Launch launch) {
+void Instance::set_launch(Launch launch) {
   launch_ = std::move(launch);
+  if (generation_) generation_->adjust_capture(launch_.config);
+}
+
+void Instance::rehand(Launch launch) {
+  set_launch(std::move(launch));
   if (!generation_ || reaped_) return;
   const auto done = generation_->rehand(launch_, around_.listeners.find(launch_.config.listeners));
   if (done) return;

@@ -86,7 +86,7 @@ class Instance final : public process::Reaper::Mourner {
   void kill_tree();
 
   // From the next spawn on; policies at once.
-  void set_launch(Launch launch) { launch_ = std::move(launch); }
+  void set_launch(Launch launch);
   // The same worker with other listeners, while it runs.
   void rehand(Launch launch);
   void forward(int signal_number);

@@ -2,9 +2,9 @@
 #include "supervisor/log_sink.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "common/value/text.h"
+#include "supervisor/json_string.h"
 
 namespace perch {
 namespace {
@@ -27,11 +27,6 @@ std::string_view level_name(spdlog::level::level_enum level) {
   return "info";
 }
 
-// A JSON string, quotes included; bytes that are no UTF-8 become U+FFFD.
-std::string quoted(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 }  // namespace
 
 std::string LogSink::line(Time time, spdlog::level::level_enum level, std::string_view text) const {
@@ -41,17 +36,46 @@ std::string LogSink::line(Time time, spdlog::level::level_enum level, std::strin
   }
   return fmt::format(R"({{"time":"{}","level":"{}","message":{}}})"
                      "\n",
-                     rfc3339(time), name, quoted(text));
+                     rfc3339(time), name, json_string(text));
+}
+
+void LogSink::put(Time time, spdlog::level::level_enum level, std::string_view text) {
+  if (!writer_.write(line(time, level, text))) ++refused_;
 }
 
 void LogSink::sink_it_(const spdlog::details::log_msg& message) {
-  tell_dropped();
   const std::string_view text(message.payload.data(), message.payload.size());
-  if (!writer_.write(line(message.time, message.level, text))) ++refused_;
+  if (fold_timer_ && fold_.fold(message.level, text, message.time)) {
+    if (!fold_timer_->armed()) fold_timer_->arm(RepeatFold::kWindow);
+    return;
+  }
+  tell_dropped();
+  tell_repeats();
+  fold_.begin(message.level, text, message.time);
+  put(message.time, message.level, text);
 }
 
 Result<void> LogSink::attach(Loop& loop) {
+  fold_timer_.emplace(loop, [this](std::chrono::milliseconds) { tell_repeats(); });
   return writer_.attach(loop, [this] { tell_dropped(); });
+}
+
+void LogSink::detach() {
+  tell_repeats();
+  fold_timer_.reset();
+  writer_.detach();
+}
+
+void LogSink::flush_() {
+  tell_repeats();
+  writer_.flush();
+}
+
+void LogSink::tell_repeats() {
+  if (!fold_.pending()) return;
+  fold_timer_->disarm();
+  const auto repeats = fold_.take(std::chrono::system_clock::now());
+  put(repeats.last, static_cast<spdlog::level::level_enum>(repeats.level), repeats.text);
 }
 
 std::uint64_t LogSink::dropped() const noexcept { return refused_ + writer_.discarded_lines(); }

@@ -5,9 +5,21 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <utility>
 
 namespace perch {
+namespace {
+
+// A pipe takes PIPE_BUF bytes whole or not at all (pipe(7)). Lines up to that length are never torn
+// by another writer to the same pipe, however slowly it is read.
+std::string_view whole_lines(std::string_view text) {
+  if (text.size() <= PIPE_BUF) return text;
+  const std::size_t end = text.rfind('\n', PIPE_BUF - 1);
+  return text.substr(0, end == std::string_view::npos ? PIPE_BUF : end + 1);
+}
+
+}  // namespace
 
 NonBlockingWriter::NonBlockingWriter(int fd, std::size_t capacity)
     : output_(fd), capacity_(capacity) {}
@@ -48,7 +60,7 @@ void NonBlockingWriter::flush() {
 std::expected<std::size_t, int> NonBlockingWriter::push(std::string_view text) {
   std::size_t taken = 0;
   while (taken < text.size()) {
-    const ssize_t wrote = output_.write_some(text.substr(taken));
+    const ssize_t wrote = output_.write_some(whole_lines(text.substr(taken)));
     if (wrote > 0) {
       taken += static_cast<std::size_t>(wrote);
     } else if (wrote == 0 || errno == EAGAIN) {

@@ -5,29 +5,17 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <optional>
 #include <utility>
 
-#include "common/loop/fd_watcher.h"
-#include "common/loop/timer.h"
 #include "common/posix/unix_socket.h"
-#include "supervisor/line_tail.h"
 
 namespace perch {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
-constexpr std::size_t kChunk = 16U << 10U;
-constexpr int kChunksPerTurn = 4;
-// Kept free for drain(), which cannot wait: the usual capacity of a pipe (pipe(7)).
-constexpr std::size_t kDrainReserve = 64U << 10U;
-// The largest capacity a pipe may be given (/proc/sys/fs/pipe-max-size), in chunks: a child that
-// goes on writing must not keep drain() busy.
-constexpr int kChunksPerDrain = 64;
-constexpr milliseconds kRetry{5};
+// The log hears of dropped lines no more often.
+constexpr std::chrono::seconds kTellAfter{1};
 
 struct Pipe {
   UniqueFd read;
@@ -47,115 +35,66 @@ Result<Pipe> make_pipe() {
 
 }  // namespace
 
-// One pipe on its way to one writer.
-class OutputCapture::Stream {
- public:
-  static Result<std::unique_ptr<Stream>> create(Loop& loop, UniqueFd pipe, NonBlockingWriter& to,
-                                                milliseconds patience) {
-    std::unique_ptr<Stream> stream(new Stream(loop, std::move(pipe), to, patience));
-    auto watcher = FdWatcher::create(loop, stream->pipe_.get(),
-                                     [raw = stream.get()](Readiness) { raw->on_readable(); });
-    if (!watcher) return std::unexpected(std::move(watcher.error()));
-    stream->watcher_ = std::move(*watcher);
-    stream->watcher_->watch({.readable = true});
-    return stream;
-  }
-
-  void drain() {
-    for (int i = 0; i < kChunksPerDrain && pass_on(); ++i) continue;
-  }
-  [[nodiscard]] const LineTail& tail() const noexcept { return tail_; }
-  [[nodiscard]] std::uint64_t lost_bytes() const noexcept { return lost_bytes_; }
-
- private:
-  enum class Reader { Reads, GivenUp };
-
-  Stream(Loop& loop, UniqueFd pipe, NonBlockingWriter& to, milliseconds patience)
-      : pipe_(std::move(pipe)),
-        to_(to),
-        patience_(patience),
-        retry_(loop, [this](milliseconds) { on_retry(); }) {}
-
-  void on_readable() {
-    for (int i = 0; i < kChunksPerTurn; ++i) {
-      if (has_room()) {
-        reader_ = Reader::Reads;
-      } else if (reader_ == Reader::Reads) {
-        return wait_for_room();
-      }
-      if (!pass_on()) return;
-    }
-  }
-
-  [[nodiscard]] bool has_room() const { return to_.room() >= kDrainReserve + kChunk; }
-
-  void wait_for_room() {
-    watcher_->stop();
-    give_up_at_ = steady_clock::now() + patience_;
-    retry_.arm(kRetry);
-  }
-
-  void on_retry() {
-    to_.flush();
-    if (has_room()) return watcher_->watch({.readable = true});
-    if (steady_clock::now() < give_up_at_) return retry_.arm(kRetry);
-    reader_ = Reader::GivenUp;
-    watcher_->watch({.readable = true});
-  }
-
-  // One read; false when there is nothing more for now or for ever.
-  bool pass_on() {
-    std::array<char, kChunk>
-        chunk;  // NOLINT(cppcoreguidelines-pro-type-member-init): read fills it
-    const ssize_t got = ::read(pipe_.get(), chunk.data(), chunk.size());
-    if (got < 0 && errno == EINTR) return true;
-    if (got < 0 && errno == EAGAIN) return false;
-    if (got <= 0) {
-      watcher_->stop();
-      return false;
-    }
-    const std::string_view text(chunk.data(), static_cast<std::size_t>(got));
-    tail_.add(text);
-    if (!to_.write(text)) lost_bytes_ += text.size();
-    return true;
-  }
-
-  UniqueFd pipe_;
-  NonBlockingWriter& to_;
-  milliseconds patience_;
-  std::optional<FdWatcher> watcher_;
-  Timer retry_;
-  steady_clock::time_point give_up_at_;
-  Reader reader_ = Reader::Reads;
-  LineTail tail_;
-  std::uint64_t lost_bytes_ = 0;
-};
-
-Result<std::unique_ptr<OutputCapture>> OutputCapture::create(Loop& loop, NonBlockingWriter& out,
-                                                             NonBlockingWriter& err,
+Result<std::unique_ptr<OutputCapture>> OutputCapture::create(Loop& loop, const Destination& to,
+                                                             const Source& from,
+                                                             CaptureSettings settings,
                                                              milliseconds patience) {
-  auto out_pipe = make_pipe();
-  if (!out_pipe) return std::unexpected(std::move(out_pipe.error()));
-  auto err_pipe = make_pipe();
-  if (!err_pipe) return std::unexpected(std::move(err_pipe.error()));
-  auto out_stream = Stream::create(loop, std::move(out_pipe->read), out, patience);
-  if (!out_stream) return std::unexpected(std::move(out_stream.error()));
-  auto err_stream = Stream::create(loop, std::move(err_pipe->read), err, patience);
-  if (!err_stream) return std::unexpected(std::move(err_stream.error()));
-  WriteEnds ends{std::move(out_pipe->write), std::move(err_pipe->write)};
-  return std::unique_ptr<OutputCapture>(
-      new OutputCapture(std::move(ends), std::move(*out_stream), std::move(*err_stream)));
+  std::unique_ptr<OutputCapture> capture(new OutputCapture(loop, to, from, settings));
+  const auto open = [&](std::string_view name, NonBlockingWriter& writer,
+                        UniqueFd& workers) -> Result<std::unique_ptr<CaptureStream>> {
+    auto pipe = make_pipe();
+    if (!pipe) return std::unexpected(std::move(pipe.error()));
+    workers = std::move(pipe->write);
+    return CaptureStream::create(loop, std::move(pipe->read), writer,
+                                 LineShaper({from.worker, from.generation, name}, settings),
+                                 patience, [raw = capture.get()] { raw->on_dropped(); });
+  };
+  auto out = open("stdout", to.out, capture->write_ends_.out);
+  if (!out) return std::unexpected(std::move(out.error()));
+  auto err = open("stderr", to.err, capture->write_ends_.err);
+  if (!err) return std::unexpected(std::move(err.error()));
+  capture->out_ = std::move(*out);
+  capture->err_ = std::move(*err);
+  return capture;
 }
 
-OutputCapture::OutputCapture(WriteEnds write_ends, std::unique_ptr<Stream> out,
-                             std::unique_ptr<Stream> err)
-    : write_ends_(std::move(write_ends)), out_(std::move(out)), err_(std::move(err)) {}
+OutputCapture::OutputCapture(Loop& loop, const Destination& to, Source from,
+                             CaptureSettings settings)
+    : log_(to.log),
+      from_(std::move(from)),
+      settings_(settings),
+      tell_(loop, [this](milliseconds) { tell_dropped(); }) {}
 
-OutputCapture::~OutputCapture() { drain(); }
+OutputCapture::~OutputCapture() {
+  if (!out_ || !err_) return;
+  out_->finish();
+  err_->finish();
+  tell_dropped();
+}
+
+void OutputCapture::set(CaptureSettings settings) {
+  tell_dropped();
+  settings_ = settings;
+  out_->set(settings);
+  err_->set(settings);
+}
 
 void OutputCapture::drain() {
   out_->drain();
   err_->drain();
+}
+
+void OutputCapture::on_dropped() {
+  if (!tell_.armed()) tell_.arm(kTellAfter);
+}
+
+void OutputCapture::tell_dropped() {
+  tell_.disarm();
+  const std::uint64_t dropped = out_->dropped_lines() + err_->dropped_lines();
+  const std::uint64_t untold = dropped - std::exchange(told_, dropped);
+  if (untold == 0) return;
+  log_.warn("worker {}: {} of its output dropped (capture_rate = {})", from_.worker,
+            untold == 1 ? "1 line" : fmt::format("{} lines", untold), settings_.rate);
 }
 
 std::vector<std::string> OutputCapture::tail() const { return err_->tail().lines(); }

@@ -141,6 +141,7 @@ void Supervisor::add_worker(const std::string& name, Launch launch) {
                 .runtime = runtime_,
                 .out = out_,
                 .err = err_,
+                .log = log_,
                 .dev_null = dev_null_.get()},
       .reaper = *reaper_,
       .oom = oom_,

@@ -76,7 +76,7 @@ struct WorkerConfig {
   std::optional<int> reload_signal;              // sent after perch's own reload
   bool capture = false;  // stdout and stderr pass through perch, which keeps the last lines
   CaptureFormat capture_format = CaptureFormat::Raw;
-  unsigned capture_rate = 0;  // lines a second that pass; zero: all
+  unsigned capture_rate = 0;  // lines a second that pass, of each stream; zero: all
   std::string user;           // name or number; empty: perch's own
   std::string group;
   std::string directory;

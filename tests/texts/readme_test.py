@@ -21,7 +21,7 @@ NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-
            "perch run --listen /run/peer")
 # By the first cell of the head; each has its test below, "metric" in e2e/metrics_test.cpp.
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
-          "what changes", "metric"}
+          "what changes", "metric", "`capture_format`"}
 
 
 def table(head):
@@ -242,6 +242,30 @@ class Tables(unittest.TestCase):
         known = {key for name in perch_says.TABLES for key in perch_says.keys_of(name)}
         told = {word for word in table("what changes").first_words() if word not in ("[perch]",)}
         self.assertLessEqual(told, known)
+
+    def test_what_captured_lines_become(self):
+        for form, becomes in table("`capture_format`").rows:
+            with self.subTest(form):
+                said = self.captured(form.strip("`"))
+                told = "line" if form == "`raw`" else becomes.strip("`")
+                if form == "`json`":
+                    said, told = json.loads(said), json.loads(told)
+                    for changing in "time", "generation":
+                        self.assertIs(type(said.pop(changing)), type(told.pop(changing)))
+                self.assertEqual(said, told)
+
+    def captured(self, form):
+        """What perch prints when worker app says "line" on stderr, and ends."""
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
+            config.write(f'''perch = {{control = "none", log_level = "error"}}
+[workers.app]
+command = ["sh", "-c", "echo line >&2"]
+capture = true
+capture_format = "{form}"
+restart = {{policy = "never"}}
+''')
+            config.flush()
+            return perch_says.run("run", "-c", config.name).stderr.strip()
 
     def test_there_is_no_other_table(self):
         self.assertEqual(set(README.tables), TABLES)

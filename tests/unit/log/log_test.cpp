@@ -161,6 +161,49 @@ TEST_CASE("on a loop the rest and the count come without another message") {
   CHECK(count(output).messages + log.dropped() == kTooMany);
 }
 
+TEST_CASE("on a loop a storm is one line a second, with its count") {
+  const auto ends = make_pipe();
+  Loop loop;
+  Log log(ends.write.get());
+  REQUIRE(log.attach(loop));
+  for (int i = 0; i < 413; ++i) log.warn("again");
+  CHECK(lines_of(read_available(ends.read)).size() == 1);
+  loop.run();  // ends when the count was told
+  const auto told = lines_of(read_available(ends.read));
+  REQUIRE(told.size() == 1);
+  CHECK(nlohmann::json::parse(told[0]).at("message") == "again (repeated 412 times)");
+  CHECK(nlohmann::json::parse(told[0]).at("level") == "warn");
+  log.detach();
+}
+
+TEST_CASE("another line tells the count first, and so does the end") {
+  const auto ends = make_pipe();
+  Loop loop;
+  Log log(ends.write.get());
+  log.configure(LogLevel::Info, LogFormat::Text);
+  REQUIRE(log.attach(loop));
+  for (int i = 0; i < 3; ++i) log.info("again");
+  log.error("again");
+  log.error("again");
+  log.detach();
+  const auto lines = lines_of(read_available(ends.read));
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0].substr(24) == " info  again");
+  CHECK(lines[1].substr(24) == " info  again (repeated 2 times)");
+  CHECK(lines[2].substr(24) == " error again");
+  CHECK(lines[3].substr(24) == " error again");
+}
+
+TEST_CASE("lines that differ in a number are different events") {
+  const auto ends = make_pipe();
+  Loop loop;
+  Log log(ends.write.get());
+  REQUIRE(log.attach(loop));
+  for (int i = 0; i < 100; ++i) log.info("worker app: generation {} ended", i);
+  CHECK(lines_of(read_available(ends.read)).size() == 100);
+  log.detach();
+}
+
 TEST_CASE("nothing is watched while nothing is pending") {
   const auto ends = make_pipe();
   Loop loop;
@@ -192,6 +235,7 @@ TEST_CASE("a closed stderr costs lines") {
   log.info("into the void");
   CHECK(log.dropped() == 1);
   loop.run();
+  log.detach();
 }
 
 TEST_CASE("a full disk costs lines, each counted once") {

@@ -2,9 +2,12 @@
 #include "supervisor/output_capture.h"
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <sstream>
 #include <string>
 
 #include "supervisor/line_tail.h"
@@ -14,17 +17,19 @@
 namespace perch {
 namespace {
 
+using config::CaptureFormat;
 using std::chrono::milliseconds;
 using test::make_pipe;
 using test::read_available;
 
 // perch's own stdout and stderr, a capture before them, and the worker's ends.
 struct Captured {
-  explicit Captured(milliseconds patience = OutputCapture::kPatience)
-      : out_writer(out.write.get()), err_writer(err.write.get()) {
+  explicit Captured(CaptureSettings settings = {}, milliseconds patience = OutputCapture::kPatience)
+      : out_writer(out.write.get()), err_writer(err.write.get()), log(log_ends.write.get()) {
     REQUIRE(out_writer.attach(loop));
     REQUIRE(err_writer.attach(loop));
-    auto created = OutputCapture::create(loop, out_writer, err_writer, patience);
+    auto created =
+        OutputCapture::create(loop, {out_writer, err_writer, log}, {"app", 3}, settings, patience);
     REQUIRE(created);
     capture = std::move(*created);
     worker = capture->take_write_ends();
@@ -32,9 +37,11 @@ struct Captured {
 
   test::Ends out = make_pipe();
   test::Ends err = make_pipe();
+  test::Ends log_ends = make_pipe();
   Loop loop;
   NonBlockingWriter out_writer;
   NonBlockingWriter err_writer;
+  Log log;
   std::unique_ptr<OutputCapture> capture;
   OutputCapture::WriteEnds worker;
 };
@@ -144,7 +151,7 @@ TEST_CASE("a flood loses nothing as long as somebody reads") {
 }
 
 TEST_CASE("a reader that never reads stops neither perch nor the worker") {
-  Captured c(milliseconds{20});
+  Captured c({}, milliseconds{20});
   const std::string text = flood_text();
   const pid_t child = fork_flooder(c.worker.err, text);
   c.worker.err.reset();
@@ -159,7 +166,7 @@ TEST_CASE("a reader that never reads stops neither perch nor the worker") {
 }
 
 TEST_CASE("a reader that comes back gets what is written from then on") {
-  Captured c(milliseconds{20});
+  Captured c({}, milliseconds{20});
   const pid_t child = fork_flooder(c.worker.out, flood_text());
   CHECK(test::wait_until([&] {
     c.loop.run_pending();
@@ -179,6 +186,105 @@ TEST_CASE("a reader that comes back gets what is written from then on") {
     return out.ends_with("back again\n");
   }));
   CHECK(c.capture->lost_bytes() == lost);
+}
+
+TEST_CASE("each stream's lines keep to their stream") {
+  Captured c({.format = CaptureFormat::Prefix});
+  say(c.worker.out, "to out\n");
+  say(c.worker.err, "to err\n");
+  c.capture->drain();
+  CHECK(read_available(c.out.read) == "app: to out\n");
+  CHECK(read_available(c.err.read) == "app: to err\n");
+  CHECK(c.capture->tail() == std::vector<std::string>{"to err"});
+}
+
+TEST_CASE("JSON lines name the stream; the last one needs no end") {
+  Captured c({.format = CaptureFormat::Json});
+  say(c.worker.out, "to out\n");
+  say(c.worker.err, "last words");
+  c.capture.reset();
+  const auto out = nlohmann::json::parse(read_available(c.out.read));
+  CHECK(out.at("stream") == "stdout");
+  CHECK(out.at("generation") == 3);
+  const auto err = nlohmann::json::parse(read_available(c.err.read));
+  CHECK(err.at("stream") == "stderr");
+  CHECK(err.at("message") == "last words");
+}
+
+TEST_CASE("lines that grow a hundredfold lose nothing as long as somebody reads") {
+  Captured c({.format = CaptureFormat::Json});
+  constexpr std::size_t kLines = 40'000;
+  const pid_t child = fork_flooder(c.worker.out, std::string(kLines, '\n'));
+  c.worker.out.reset();
+  std::size_t lines = 0;
+  CHECK(test::wait_until([&] {
+    c.loop.run_pending();
+    const std::string out = read_available(c.out.read);
+    lines += static_cast<std::size_t>(std::ranges::count(out, '\n'));
+    return lines == kLines;
+  }));
+  CHECK(c.capture->lost_bytes() == 0);
+  CHECK(test::wait_until([&] { return ended_well(child); }));
+}
+
+TEST_CASE("a flood above the rate is dropped, counted, and told once") {
+  Captured c({.rate = 100});
+  const std::string text = flood_text();
+  const auto all = static_cast<std::uint64_t>(std::ranges::count(text, '\n'));
+  const pid_t child = fork_flooder(c.worker.out, text);
+  c.worker.out.reset();
+  std::string out;
+  CHECK(test::wait_until([&] {
+    c.loop.run_pending();
+    out += read_available(c.out.read);
+    return ended_well(child);
+  }));
+  c.capture.reset();
+  out += read_available(c.out.read);
+  CHECK(out.starts_with("line 0\nline 1\n"));
+  const auto passed = static_cast<std::uint64_t>(std::ranges::count(out, '\n'));
+  CHECK(passed >= 100);
+  std::istringstream log(read_available(c.log_ends.read));
+  std::uint64_t told = 0;
+  for (std::string line; std::getline(log, line);) {
+    const std::string message = nlohmann::json::parse(line).at("message");
+    const std::string start = "worker app: ";
+    REQUIRE(message.starts_with(start));
+    CHECK(message.ends_with(" lines of its output dropped (capture_rate = 100)"));
+    told += std::stoull(message.substr(start.size()));
+  }
+  CHECK(told == all - passed);
+}
+
+TEST_CASE("the tail has the last lines, whether they pass or not") {
+  Captured c({.rate = 1});
+  say(c.worker.err, "passes\nis dropped\n");
+  c.capture->drain();
+  CHECK(read_available(c.err.read) == "passes\n");
+  CHECK(c.capture->tail() == std::vector<std::string>{"passes", "is dropped"});
+}
+
+TEST_CASE("what was dropped is told before the loop is idle") {
+  Captured c({.rate = 1});
+  say(c.worker.err, "passes\nis dropped\n");
+  c.worker.out.reset();
+  c.worker.err.reset();
+  c.loop.run();  // ends once nothing is left to tell
+  CHECK(read_available(c.log_ends.read).contains("worker app: 1 line of its output dropped"));
+}
+
+TEST_CASE("new settings hold for a worker that runs") {
+  Captured c;
+  say(c.worker.out, "raw\n");
+  c.capture->drain();
+  c.capture->set({.format = CaptureFormat::Prefix, .rate = 1});
+  say(c.worker.out, "one\ntwo\n");
+  c.capture->drain();
+  c.capture->set({.format = CaptureFormat::Prefix});
+  say(c.worker.out, "three\nfour\n");
+  c.capture->drain();
+  CHECK(read_available(c.out.read) == "raw\napp: one\napp: three\napp: four\n");
+  CHECK(read_available(c.log_ends.read).contains("(capture_rate = 1)"));
 }
 
 }  // namespace perch
