@@ -116,4 +116,13 @@ Result<HttpReply> parse_reply(std::string_view bytes) {
                    .allow = std::string(view(message[http::field::allow]))};
 }
 
+Result<unsigned> parse_status(std::string_view header) {
+  http::response_parser<http::string_body> parser;
+  if (header.empty()) return refuse("the connection was closed without an answer");
+  BeastError error;
+  parser.put(asio::buffer(header.data(), header.size()), error);
+  if (error || !parser.is_header_done()) return refuse("not an answer of HTTP/1.1");
+  return parser.get().result_int();
+}
+
 }  // namespace perch::control

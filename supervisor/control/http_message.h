@@ -77,5 +77,7 @@ class RequestReader {
 
 // The whole of what a server sent before it closed.
 Result<HttpReply> parse_reply(std::string_view bytes);
+// The status of a reply of which this is the header, up to its empty line.
+Result<unsigned> parse_status(std::string_view header);
 
 }  // namespace perch::control

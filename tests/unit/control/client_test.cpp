@@ -22,7 +22,80 @@ Result<Response> request_while_served(Served& served, const char* method, const 
   return answer.get();
 }
 
+// Serves one connection, in the test's own thread: connecting and asking need nobody to accept.
+class CannedServer {
+ public:
+  CannedServer() : listener_(*unix_socket(SOCK_STREAM, Blocking::Yes)) {
+    const auto address = unix_address(path);
+    REQUIRE(::bind(listener_.get(), address->get(), address->size) == 0);
+    REQUIRE(::listen(listener_.get(), 1) == 0);
+  }
+  // The reply to whoever asks for a stream meanwhile.
+  Result<LineStream> open_while_saying(std::string_view bytes) {
+    auto opening =
+        std::async(std::launch::async, [&] { return LineStream::open(path, "/x", kLong); });
+    connection_ = UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    say(bytes);
+    return opening.get();
+  }
+  void say(std::string_view bytes) const {
+    ::send(connection_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  void hang_up() { connection_.reset(); }
+
+  test::TemporaryDirectory directory;
+  std::string path = directory.path("canned.sock");
+
+ private:
+  UniqueFd listener_;
+  UniqueFd connection_;
+};
+
+using Line = std::optional<std::string>;
+
 }  // namespace
+
+TEST_CASE("lines are given out as they come, and the stream's end is no error") {
+  CannedServer server;
+  auto lines = server.open_while_saying("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\none\ntw");
+  REQUIRE(lines);
+  CHECK(lines->status() == 200);
+  CHECK(*lines->next(std::nullopt) == Line("one"));
+  const auto late = lines->next(std::chrono::steady_clock::now() + milliseconds{10});
+  REQUIRE_FALSE(late);
+  CHECK(late.error().is(ETIMEDOUT));
+  server.say("o\n\nlast");
+  server.hang_up();
+  for (const char* line : {"two", "", "last"}) CHECK(*lines->next(std::nullopt) == Line(line));
+  CHECK(*lines->next(std::nullopt) == std::nullopt);
+}
+
+TEST_CASE("a stream that is refused has the status and the reason") {
+  CannedServer server;
+  auto lines = server.open_while_saying("HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno\n");
+  REQUIRE(lines);
+  CHECK(lines->status() == 403);
+  CHECK(*lines->next(std::nullopt) == Line("no"));
+}
+
+TEST_CASE("what is no HTTP is no stream") {
+  CannedServer server;
+  CHECK_FALSE(server.open_while_saying("220 mail.example\r\n\r\n"));
+}
+
+TEST_CASE("a line without an end is given up") {
+  CannedServer server;
+  auto lines = server.open_while_saying("HTTP/1.1 200 OK\r\n\r\n");
+  REQUIRE(lines);
+  auto talking = std::async(std::launch::async, [&] {
+    const std::string much(64U << 10U, 'x');
+    for (int i = 0; i < 20; ++i) server.say(much);
+  });
+  const auto line = lines->next(std::nullopt);
+  CHECK_FALSE(line);
+  lines = std::unexpected(Error::message("hung up"));
+  talking.get();
+}
 
 TEST_CASE("a request brings the status and the whole body") {
   Served served;
