@@ -43,6 +43,7 @@ control::WorkerStatus Instance::status() const {
   status.desired = resting ? "stopped" : "running";
   status.required = launch_.config.required;
   status.ready = std::holds_alternative<lifecycle::Ready>(state_);
+  status.listeners = launch_.config.listeners;
   status.since = since_;
   status.consecutive_failures = decision_.failures;
   const bool stable =

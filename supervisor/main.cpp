@@ -3,11 +3,13 @@
 #include <variant>
 
 #include "supervisor/cli/check_command.h"
+#include "supervisor/cli/events_command.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/cli/ready_command.h"
 #include "supervisor/cli/reload_command.h"
 #include "supervisor/cli/run_command.h"
 #include "supervisor/cli/status_command.h"
+#include "supervisor/cli/worker_command.h"
 
 namespace {
 
@@ -17,6 +19,8 @@ struct Dispatch {
   int operator()(const RunOptions& options) const { return run_command(options); }
   int operator()(const CheckOptions& options) const { return check_command(options); }
   int operator()(const StatusOptions& options) const { return status_command(options); }
+  int operator()(const EventsOptions& options) const { return events_command(options); }
+  int operator()(const WorkerOptions& options) const { return worker_command(options); }
   int operator()(const ReloadOptions& options) const { return reload_command(options); }
   int operator()(const ReadyOptions& options) const { return ready_command(options); }
   int operator()(const VersionOptions& /*options*/) const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `perch check`: validates what `perch run` would be given, and prints what would run as a complete
-// configuration file. Problems, and warnings of what is legal but seldom meant, go to stderr.
-// Starts nothing and touches no path.
+// configuration file, or, with --diff, what a reload of the running perch would change. Problems,
+// and warnings of what is legal but seldom meant, go to stderr. Starts nothing and touches no path.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 namespace perch::cli {
 
 struct CheckAnswer {
-  ExitCode code;      // Stopped or Usage
+  ExitCode code;      // Stopped: valid, whether or not it would change something
   std::string out;    // for stdout, whole lines
   std::string error;  // for stderr, whole lines
 };

@@ -4,6 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "supervisor/cli/command_table.h"
 #include "supervisor/cli/exit_code.h"
 
 namespace perch::cli {
@@ -19,29 +22,33 @@ constexpr auto kExamples = R"(
 Examples:
   perch run --listen /run/app/api.sock -- /usr/bin/app --serve
   perch run -c /etc/perch.toml
-  perch check -c /etc/perch.toml && perch reload
+  perch check -c /etc/perch.toml --diff && perch reload
+  perch restart app && perch status app
 )";
 
-struct Synopsis {
-  std::string_view command;
-  std::string_view text;
-};
+constexpr std::size_t kLabelWidth = 24;
 
-constexpr auto kSynopses = std::to_array<Synopsis>({
-    {"run", "perch run [-c FILE] [--listen [NAME=]PATH]... [OPTIONS] [-- COMMAND ARG...]"},
-    {"check", "perch check [-c FILE] [--listen [NAME=]PATH]... [OPTIONS] [-- COMMAND ARG...]"},
-    {"status", "perch status [--json] [--control PATH]"},
-    {"reload", "perch reload [--control PATH]"},
-    {"ready", "perch ready [--control PATH]"},
-    {"version", "perch version"},
-});
+std::string synopsis(const CommandEntry& command) {
+  return fmt::format("perch {}{}{}", command.name, command.arguments.empty() ? "" : " ",
+                     command.arguments);
+}
+
+// A label that leaves no room has a line of its own.
+std::string row(const std::string& label, const std::string& text) {
+  if (label.size() < kLabelWidth) return fmt::format("  {:<{}} {}\n", label, kLabelWidth, text);
+  return fmt::format("  {}\n  {:<{}} {}\n", label, "", kLabelWidth, text);
+}
+
+std::string label_of(const CLI::Option& option) {
+  if (option.get_positional()) return option.get_type_name();
+  const bool takes_value = option.get_expected_max() != 0;
+  return option.get_name(false, true) + (takes_value ? " " + option.get_type_name() : "");
+}
 
 std::string options_of(const CLI::App& command) {
   std::string text;
   for (const CLI::Option* const option : command.get_options()) {
-    const std::string value = option->get_expected_max() == 0 ? "" : " " + option->get_type_name();
-    text += fmt::format("  {:<24} {}\n", option->get_name(false, true) + value,
-                        option->get_description());
+    text += row(label_of(*option), option->get_description());
   }
   return text;
 }
@@ -55,12 +62,9 @@ std::string exit_codes() {
 }
 
 std::string command_help(const CLI::App& command) {
-  std::string usage;
-  for (const Synopsis& synopsis : kSynopses) {
-    if (synopsis.command == command.get_name()) usage = synopsis.text;
-  }
-  return fmt::format("Usage: {}\n\n{}\n\nOptions:\n{}{}", usage, command.get_description(),
-                     options_of(command), exit_codes());
+  const auto* const entry = std::ranges::find(kCommands, command.get_name(), &CommandEntry::name);
+  return fmt::format("Usage: {}\n\n{}\n\nOptions:\n{}{}", synopsis(*entry),
+                     command.get_description(), options_of(command), exit_codes());
 }
 
 }  // namespace
@@ -68,10 +72,10 @@ std::string command_help(const CLI::App& command) {
 std::string help_text(const CLI::App& app, const std::string& command) {
   if (!command.empty()) return command_help(*app.get_subcommand(command));
   std::string text = fmt::format("{}\nUsage:\n", kPurpose);
-  for (const Synopsis& synopsis : kSynopses) text += fmt::format("  {}\n", synopsis.text);
+  for (const CommandEntry& known : kCommands) text += fmt::format("  {}\n", synopsis(known));
   text += "\nCommands (perch COMMAND --help says more):\n";
-  for (const CLI::App* const known : app.get_subcommands({})) {
-    text += fmt::format("  {:<8} {}\n", known->get_name(), known->get_description());
+  for (const CommandEntry& known : kCommands) {
+    text += fmt::format("  {:<8} {}\n", known.name, known.help);
   }
   return text + kExamples + exit_codes();
 }

@@ -8,80 +8,24 @@
 #include <cstdlib>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "common/value/text.h"
 #include "supervisor/cli/help.h"
+#include "supervisor/cli/option_table.h"
 #include "supervisor/config/control_place.h"
 #include "supervisor/config/nearest.h"
+#include "supervisor/config/units.h"
 
 namespace perch::cli {
 namespace {
 
 using Arguments = std::vector<std::string>;
+using std::chrono::milliseconds;
 
-// Everything the options can set, whichever command they belong to.
-struct Values {
-  std::string config;
-  config::Overrides overrides;
-  std::optional<std::string> control;
-  bool json = false;
-  bool version = false;
-};
-
-void add_configuration(CLI::App& command, Values& values) {
-  config::Overrides& overrides = values.overrides;
-  command.add_option("-c,--config", values.config, "the configuration file [PERCH_CONFIG]")
-      ->type_name("FILE");
-  command
-      .add_option("--listen", overrides.listen,
-                  "a socket to own; may be repeated, and replaces the path of the listener NAME")
-      ->type_name("[NAME=]PATH")
-      ->allow_extra_args(false)
-      ->take_all();
-  command
-      .add_option("--handover", overrides.handover,
-                  "how the worker gets its listeners: channel, listen-fds or stdin")
-      ->type_name("WAY");
-  command
-      .add_option("--policy", overrides.policy,
-                  "when the worker is started again: always, on-failure or never")
-      ->type_name("WHEN");
-  command
-      .add_option("--control", values.control,
-                  "the control socket, or none; by default in /run/perch or $XDG_RUNTIME_DIR "
-                  "[PERCH_CONTROL]")
-      ->type_name("PATH");
-  command
-      .add_option("--stop-timeout", overrides.stop_timeout,
-                  "how long the worker may take to stop, such as 25s")
-      ->type_name("TIME");
-  command.add_option("--log-format", overrides.log_format, "auto, json or text")
-      ->type_name("FORMAT");
-}
-
-void add_client(CLI::App& command, Values& values) {
-  command
-      .add_option("--control", values.control,
-                  "the control socket of the perch to ask [PERCH_CONTROL]")
-      ->type_name("PATH");
-}
-
-void describe(CLI::App& app, Values& values) {
-  app.set_help_flag("-h,--help", "print this help");
-  // The last of a repeated option counts: what is appended to an entrypoint can override it.
-  app.option_defaults()->take_last();
-  app.add_flag("--version", values.version, "print the version");
-  add_configuration(*app.add_subcommand("run", kRunHelp), values);
-  add_configuration(*app.add_subcommand("check", kCheckHelp), values);
-  CLI::App* const status = app.add_subcommand("status", kStatusHelp);
-  add_client(*status, values);
-  status->add_flag("--json", values.json, "the whole document, as the control socket gives it");
-  add_client(*app.add_subcommand("reload", kReloadHelp), values);
-  add_client(*app.add_subcommand("ready", kReadyHelp), values);
-  app.add_subcommand("version", kVersionHelp);
-  app.require_subcommand(0, 1);
-}
+constexpr milliseconds kShortestWatch{100};
+constexpr milliseconds kLongestWatch{24 * 60 * 60 * 1000};
 
 ExitWithText usage(std::string_view what, std::string_view command) {
   return {ExitCode::Usage,
@@ -106,27 +50,113 @@ std::expected<std::string, ExitWithText> control_of(const Values& values,
   return std::unexpected(usage("no control socket to ask; give --control PATH", command));
 }
 
-template <class Options>
-Options with_configuration(Values values, const Environment& environment) {
-  Options options{values.config.empty() ? environment.config : values.config,
-                  std::move(values.overrides)};
-  options.overrides.control = values.control;
-  if (!values.control && !environment.control.empty()) {
-    options.overrides.control = environment.control;
+config::Overrides overrides_of(Values values, Arguments command, const Environment& environment) {
+  config::Overrides overrides{.listen = std::move(values.listen),
+                              .command = std::move(command),
+                              .handover = std::move(values.handover),
+                              .policy = std::move(values.policy),
+                              .control = std::move(values.control),
+                              .stop_timeout = std::move(values.stop_timeout),
+                              .log_format = std::move(values.log_format)};
+  const bool from_environment = !overrides.control && !environment.control.empty();
+  if (from_environment) overrides.control = environment.control;
+  return overrides;
+}
+
+// "2" is seconds; else a duration with its unit.
+config::Parsed<milliseconds> parse_time(const std::string& text) {
+  constexpr std::uint64_t kYear = 365ULL * 24 * 60 * 60;
+  const auto seconds = config::parse_count(text);
+  if (seconds && *seconds <= kYear) return std::chrono::seconds(*seconds);
+  return config::parse_duration(text);
+}
+
+// What one command was given.
+struct Given {
+  std::string command;
+  Values values;
+  Arguments worker_command;
+  std::string control;  // of the perch to ask; empty for those that ask none
+  const Environment& environment;
+};
+using Made = std::expected<Command, ExitWithText>;
+
+std::unexpected<ExitWithText> wrong(const Given& given, std::string_view what) {
+  return std::unexpected(usage(what, given.command));
+}
+
+Made make_run(Given given) {
+  return RunOptions{
+      .config = given.values.config.value_or(given.environment.config),
+      .overrides = overrides_of(given.values, std::move(given.worker_command), given.environment)};
+}
+
+Made make_check(Given given) {
+  // Who names the perch to ask does not say where the file should put its control socket.
+  if (given.values.diff) given.values.control.reset();
+  return CheckOptions{
+      .config = given.values.config.value_or(given.environment.config),
+      .overrides = overrides_of(given.values, std::move(given.worker_command), given.environment),
+      .control = given.control};
+}
+
+Made make_status(Given given) {
+  Values& values = given.values;
+  // "--watch app": what is no time is the worker's name.
+  if (values.watch && !values.worker && !parse_time(*values.watch)) {
+    values.worker = std::exchange(values.watch, kEverySecond);
   }
+  StatusOptions options{
+      .control = given.control, .json = values.json, .worker = values.worker.value_or("")};
+  if (!values.watch) return options;
+  const auto time = parse_time(*values.watch);
+  if (!time) return wrong(given, "--watch: " + time.error());
+  options.watch = std::clamp(*time, kShortestWatch, kLongestWatch);
   return options;
 }
 
-std::expected<Command, ExitWithText> command_of(const std::string& name, Values values,
-                                                const Environment& environment) {
+Made make_events(const Given& given) {
+  const auto since = config::parse_count(given.values.since.value_or("0"));
+  if (!since) return wrong(given, "--since: " + since.error());
+  return EventsOptions{.control = given.control,
+                       .follow = given.values.follow,
+                       .json = given.values.json,
+                       .since = *since};
+}
+
+Made make_action(const Given& given, Request request) {
+  const Values& values = given.values;
+  if (values.all && values.worker) return wrong(given, "give WORKER or --all, not both");
+  WorkerOptions options{.control = given.control,
+                        .request = request,
+                        .worker = values.worker.value_or(""),
+                        .all = values.all,
+                        .wait = !values.no_wait};
+  if (!values.timeout) return options;
+  const auto time = parse_time(*values.timeout);
+  if (!time) return wrong(given, "--timeout: " + time.error());
+  options.timeout = *time;
+  return options;
+}
+
+Made command_of(Given given) {
+  const std::string& name = given.command;
   if (name == "version") return VersionOptions{};
-  if (name == "run") return with_configuration<RunOptions>(std::move(values), environment);
-  if (name == "check") return with_configuration<CheckOptions>(std::move(values), environment);
-  auto control = control_of(values, environment, name);
-  if (!control) return std::unexpected(std::move(control.error()));
-  if (name == "status") return StatusOptions{std::move(*control), values.json};
-  if (name == "reload") return ReloadOptions{std::move(*control)};
-  return ReadyOptions{std::move(*control)};
+  if (name == "run") return make_run(std::move(given));
+  if (name != "check" || given.values.diff) {
+    auto control = control_of(given.values, given.environment, name);
+    if (!control) return std::unexpected(std::move(control.error()));
+    given.control = std::move(*control);
+  }
+  if (name == "check") return make_check(std::move(given));
+  if (name == "status") return make_status(std::move(given));
+  if (name == "events") return make_events(given);
+  if (name == "reload") return ReloadOptions{given.control};
+  if (name == "ready") return ReadyOptions{given.control};
+  for (const Request request : {Request::Restart, Request::Stop}) {
+    if (name == cli::name(request)) return make_action(given, request);
+  }
+  return make_action(given, Request::Start);
 }
 
 std::vector<std::string> known_words(const CLI::App& app, bool options) {
@@ -204,11 +234,16 @@ std::expected<Command, ExitWithText> parse_options(int argc, const char* const* 
     return std::unexpected(
         ExitWithText{ExitCode::Usage, help_text(app, ""), ExitWithText::Stream::Error});
   }
-  if (split != all.end()) values.overrides.command.assign(split + 1, all.end());
-  if (!values.overrides.command.empty() && name != "run" && name != "check") {
+  Arguments worker_command;
+  if (split != all.end()) worker_command.assign(split + 1, all.end());
+  if (!worker_command.empty() && name != "run" && name != "check") {
     return std::unexpected(usage("only run and check take a command after --", name));
   }
-  return command_of(name, std::move(values), environment);
+  return command_of({.command = name,
+                     .values = std::move(values),
+                     .worker_command = std::move(worker_command),
+                     .control = "",
+                     .environment = environment});
 }
 
 }  // namespace perch::cli

@@ -4,11 +4,15 @@
 // ways, paths) are checked by config::load, with the same words as a file's.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <variant>
 
 #include "supervisor/cli/exit_code.h"
+#include "supervisor/cli/goal.h"
 #include "supervisor/config/load.h"
 
 namespace perch::cli {
@@ -18,15 +22,36 @@ struct RunOptions {
   config::Overrides overrides;
 };
 
+// `control` is the path of a running perch's control socket, never empty; of check it is empty
+// unless the running perch is to be asked: what would a reload change?
 struct CheckOptions {
   std::string config;
   config::Overrides overrides;
+  std::string control{};
 };
 
-// `control` is the path of a running perch's control socket, never empty.
 struct StatusOptions {
   std::string control;
   bool json = false;
+  std::string worker{};                              // empty: all
+  std::optional<std::chrono::milliseconds> watch{};  // again and again, so long after each other
+};
+
+struct EventsOptions {
+  std::string control;
+  bool follow = false;
+  bool json = false;
+  std::uint64_t since = 0;  // the events after this one
+};
+
+struct WorkerOptions {
+  std::string control;
+  Request request{};
+  std::string worker{};  // empty: the only one, or all
+  bool all = false;
+  bool wait = true;
+  std::optional<std::chrono::milliseconds>
+      timeout{};  // of the waiting; nothing: as long as it takes
 };
 
 struct ReloadOptions {
@@ -39,8 +64,8 @@ struct ReadyOptions {
 
 struct VersionOptions {};
 
-using Command = std::variant<RunOptions, CheckOptions, StatusOptions, ReloadOptions, ReadyOptions,
-                             VersionOptions>;
+using Command = std::variant<RunOptions, CheckOptions, StatusOptions, EventsOptions, WorkerOptions,
+                             ReloadOptions, ReadyOptions, VersionOptions>;
 
 // Nothing to be done but to say this and end: help, or wrong usage.
 struct ExitWithText {

@@ -3,15 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include <chrono>
 #include <cstdio>
 
 #include "supervisor/cli/ask_perch.h"
 
 namespace perch::cli {
 namespace {
-
-constexpr std::chrono::seconds kTimeout{5};
 
 // A 503 may also come from a perch with too many connections.
 bool names_workers(const control::Response& response) {
@@ -22,7 +19,7 @@ bool names_workers(const control::Response& response) {
 }  // namespace
 
 int ready_command(const ReadyOptions& options) {
-  const auto response = ask_perch(options.control, "GET", "/readyz", kTimeout);
+  const auto response = ask_perch(options.control, "GET", "/readyz");
   if (!response) return static_cast<int>(ExitCode::Unreachable);
   if (response->status == 200) return print("ready\n");
   if (!names_workers(*response)) return unexpected_answer("ready", *response);

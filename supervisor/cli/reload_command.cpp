@@ -2,7 +2,6 @@
 #include "supervisor/cli/reload_command.h"
 
 #include <chrono>
-#include <cstdio>
 
 #include "supervisor/cli/ask_perch.h"
 
@@ -19,10 +18,8 @@ int reload_command(const ReloadOptions& options) {
   if (!response) return static_cast<int>(ExitCode::Unreachable);
   if (response->status == 200) return print("configuration reloaded\n");
   if (response->status != 422) return unexpected_answer("reload", *response);
-  (void)std::fputs(
-      ("perch: reload refused, nothing has changed: " + error_of(*response) + "\n").c_str(),
-      stderr);
-  return static_cast<int>(ExitCode::SystemRefused);
+  return complain(ExitCode::SystemRefused,
+                  "reload refused, nothing has changed: " + error_of(*response));
 }
 
 }  // namespace perch::cli

@@ -4,69 +4,19 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "common/value/text.h"
+#include "supervisor/cli/status_cells.h"
 
 namespace perch::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::size_t kColumns = 80;
-
-const ordered_json& at(const ordered_json& object, std::string_view key) {
-  static const ordered_json kNothing;
-  if (!object.is_object()) return kNothing;
-  const auto found = object.find(std::string(key));
-  return found == object.end() ? kNothing : *found;
-}
-
-std::string cell(const ordered_json& value) {
-  if (value.is_string()) return printable(value.get_ref<const std::string&>());
-  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  if (value.is_number()) return value.dump();
-  return "-";
-}
-
-std::string duration_cell(const ordered_json& value) {
-  return value.is_number() ? human_duration(value.get<double>()) : "-";
-}
-
-bool is_positive(const ordered_json& value) { return value.is_number() && value.get<double>() > 0; }
-bool is_said(const ordered_json& value) {
-  return value.is_string() && !value.get_ref<const std::string&>().empty();
-}
-
-// Indented, and broken between words where it would pass the last column.
-std::string detail(const std::string& text) {
-  constexpr std::string_view kIndent = "  ";
-  constexpr std::string_view kFurther = "    ";
-  std::string out;
-  std::string line(kIndent);
-  std::size_t start = 0;
-  while (start < text.size()) {
-    const std::size_t end = std::min(text.find(' ', start), text.size());
-    const auto word = std::string_view(text).substr(start, end - start);
-    if (line.size() > kFurther.size() && line.size() + word.size() > kColumns) {
-      out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-      line = kFurther;
-    }
-    line.append(word).append(" ");
-    start = end + 1;
-  }
-  return out + line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-}
-
-// Padded first: escape sequences have no width.
-std::string coloured_state(const std::string& state, Colour colour) {
-  std::string padded = fmt::format("{:<9}", state);
-  if (colour == Colour::Off) return padded;
-  const int code = state == "ready" ? 32 : state == "failed" ? 31 : 33;
-  return fmt::format("\x1b[{}m{}\x1b[0m", code, padded);
-}
+constexpr std::size_t kNameWidth = 14;
+constexpr std::size_t kStateWidth = 9;
 
 std::string head(const ordered_json& perch) {
   const auto& config = at(perch, "config");
@@ -88,6 +38,13 @@ std::string head(const ordered_json& perch) {
   return out;
 }
 
+// A name that would push the rest out of place has a line of its own.
+std::string name_cell(const std::string& name) {
+  const bool fits = name.size() <= kNameWidth;
+  return fits ? fmt::format("{:<{}}", name, kNameWidth)
+              : fmt::format("{}\n{:<{}}", name, "", kNameWidth);
+}
+
 std::string instance_row(const std::string& name, const ordered_json& worker,
                          const ordered_json& instance, Colour colour) {
   const auto& starts = at(worker, "starts");
@@ -95,8 +52,8 @@ std::string instance_row(const std::string& name, const ordered_json& worker,
       starts.is_number_unsigned() ? std::max<std::uint64_t>(starts.get<std::uint64_t>(), 1) - 1 : 0;
   const auto& own_state = at(instance, "state");
   const auto state = cell(own_state.is_string() ? own_state : at(worker, "state"));
-  return fmt::format("{:<14} {} {:<5} {:>7} {:>4} {:>8} {:>8} {:>7} {:>7}\n", name,
-                     coloured_state(state, colour), cell(at(worker, "ready")),
+  return fmt::format("{} {} {:<5} {:>7} {:>4} {:>8} {:>8} {:>7} {:>7}\n", name_cell(name),
+                     coloured_state(state, kStateWidth, colour), cell(at(worker, "ready")),
                      cell(at(instance, "pid")), cell(at(instance, "generation")), restarts,
                      cell(at(worker, "consecutive_failures")),
                      duration_cell(at(instance, "uptime_seconds")),
@@ -117,17 +74,15 @@ std::string deaths_line(const ordered_json& worker) {
 }
 
 std::string outage_line(const ordered_json& worker) {
-  const auto& outage = at(worker, "outage_seconds");
-  if (!at(outage, "max").is_number()) return {};
-  return detail(fmt::format("outage: last {}, p50 {}, max {}", duration_cell(at(outage, "last")),
-                            duration_cell(at(outage, "p50")), duration_cell(at(outage, "max"))));
+  if (!at(at(worker, "outage_seconds"), "max").is_number()) return {};
+  return detail("outage: " + outage_cell(worker));
 }
 
 std::string last_death_lines(const ordered_json& worker) {
   const auto& deaths = at(worker, "last_deaths");
   if (!deaths.is_array() || deaths.empty()) return {};
   const auto& death = deaths.front();
-  std::string text = fmt::format("last death: {}, generation {}, {}", cell(at(death, "at")),
+  std::string text = fmt::format("last death: {}, generation {}, {}", time_cell(at(death, "at")),
                                  cell(at(death, "generation")), cell(at(death, "cause")));
   if (is_said(at(death, "detail"))) text += ": " + cell(at(death, "detail"));
   std::string out = detail(text);
@@ -138,10 +93,12 @@ std::string last_death_lines(const ordered_json& worker) {
 
 std::string instance_notes(const ordered_json& instance) {
   std::string out;
-  if (is_said(at(instance, "status_text")))
+  if (is_said(at(instance, "status_text"))) {
     out += detail("says: " + cell(at(instance, "status_text")));
-  if (at(instance, "stuck") == true)
+  }
+  if (at(instance, "stuck") == true) {
     out += detail("stuck: a killed process of it does not go away");
+  }
   return out;
 }
 
@@ -168,11 +125,11 @@ std::string workers(const ordered_json& named, Colour colour) {
 }
 
 std::string listeners(const ordered_json& named) {
-  constexpr std::string_view kRow = "{:<14} {:>8} {:>8} {:>6} {:<8} {}\n";
-  std::string out =
-      "\n" + fmt::format(kRow, "LISTENER", "QUEUED", "BACKLOG", "HEALS", "HEALABLE", "CLAIMED");
+  constexpr std::string_view kRow = "{} {:>8} {:>8} {:>6} {:<8} {}\n";
+  std::string out = "\n" + fmt::format(kRow, name_cell("LISTENER"), "QUEUED", "BACKLOG", "HEALS",
+                                       "HEALABLE", "CLAIMED");
   for (const auto& [name, listener] : named.items()) {
-    out += fmt::format(kRow, printable(name), cell(at(listener, "queued")),
+    out += fmt::format(kRow, name_cell(printable(name)), cell(at(listener, "queued")),
                        cell(at(listener, "backlog")), cell(at(listener, "heals")),
                        cell(at(listener, "healable")), cell(at(listener, "claimed")));
     out += detail(cell(at(listener, "path")) + " inode " + cell(at(listener, "inode")));
@@ -181,23 +138,6 @@ std::string listeners(const ordered_json& named) {
 }
 
 }  // namespace
-
-std::string human_duration(double seconds) {
-  constexpr double kMinute = 60;
-  constexpr double kHour = 60 * kMinute;
-  constexpr double kDay = 24 * kHour;
-  const auto pair = [seconds](double unit, char major, double part, char minor) {
-    const double whole = std::floor(seconds / unit);
-    return fmt::format("{:.0f}{}{:02.0f}{}", whole, major,
-                       std::floor((seconds - whole * unit) / part), minor);
-  };
-  if (seconds < 0.01) return fmt::format("{:.1f}ms", seconds * 1'000);
-  if (seconds < 1) return fmt::format("{:.0f}ms", seconds * 1'000);
-  if (seconds < kMinute) return fmt::format("{:.1f}s", seconds);
-  if (seconds < kHour) return pair(kMinute, 'm', 1, 's');
-  if (seconds < kDay) return pair(kHour, 'h', kMinute, 'm');
-  return pair(kDay, 'd', kHour, 'h');
-}
 
 Result<std::string> status_table(std::string_view document, Colour colour) {
   const auto status = ordered_json::parse(document, nullptr, false);

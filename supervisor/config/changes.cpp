@@ -36,38 +36,95 @@ const Setting* find(const Settings& settings, const Setting& like) {
   return found == settings.end() ? nullptr : &*found;
 }
 
-template <class Section>
-Lines changed_keys_of(const std::map<std::string, Section>& running,
-                      const std::map<std::string, Section>& wanted, const std::string& name) {
-  return changed_keys(settings_of(running.at(name)), settings_of(wanted.at(name)));
-}
-
 class Story {
  public:
-  Story(const Config& running, const Config& wanted) : running_(running), wanted_(wanted) {}
+  Story(const Diff& diff, const Config& running, const Config& wanted)
+      : diff_(diff), running_(running), wanted_(wanted) {}
 
-  void listeners(const std::vector<std::string>& names, std::string_view what) {
-    for (const std::string& name : names) {
-      tell("listener " + name, what, changed_keys_of(running_.listeners, wanted_.listeners, name));
-    }
-  }
-  void workers(const std::vector<std::string>& names, std::string_view what) {
-    for (const std::string& name : names) {
-      tell("worker " + name, what, changed_keys_of(running_.workers, wanted_.workers, name));
-    }
-  }
-  void tell(const std::string& whom, std::string_view what, const Lines& keys = {}) {
-    lines_.push_back(fmt::format("{}: {}", whom, what));
-    for (const std::string& key : keys) lines_.push_back("  " + key);
-  }
+  void perch();
+  void listeners();
+  void workers();
 
   [[nodiscard]] Lines take() && { return std::move(lines_); }
 
  private:
+  void tell(const std::string& whom, std::string_view what, const Lines& keys = {});
+  void tell_each(const std::vector<std::string>& workers, std::string_view what);
+  [[nodiscard]] Lines keys_of(const std::string& worker) const;
+  [[nodiscard]] bool is_renamed(const std::string& from, const std::string& to) const;
+
+  const Diff& diff_;
   const Config& running_;
   const Config& wanted_;
   Lines lines_;
 };
+
+void Story::tell(const std::string& whom, std::string_view what, const Lines& keys) {
+  lines_.push_back(fmt::format("{}: {}", whom, what));
+  for (const std::string& key : keys) lines_.push_back("  " + key);
+}
+
+// What is compared may differ only in where it was said, which no key shows.
+void Story::perch() {
+  const Lines keys = changed_keys(settings_of(running_.perch), settings_of(wanted_.perch));
+  if (!keys.empty()) tell("perch", "would change live", keys);
+}
+
+// The same socket has another name: nothing is claimed anew, nor retired.
+bool Story::is_renamed(const std::string& from, const std::string& to) const {
+  return running_.listeners.at(from).path == wanted_.listeners.at(to).path;
+}
+
+void Story::listeners() {
+  Lines retired = diff_.listeners_removed;
+  for (const std::string& name : diff_.listeners_added) {
+    const auto old = std::ranges::find_if(
+        retired, [&](const std::string& from) { return is_renamed(from, name); });
+    if (old == retired.end()) {
+      tell("listener " + name, "would be claimed at " + wanted_.listeners.at(name).path);
+    } else {
+      tell("listener " + name, "would be the new name of listener " + *old);
+      retired.erase(old);
+    }
+  }
+  for (const std::string& name : retired) {
+    tell("listener " + name, "would be retired from " + running_.listeners.at(name).path);
+  }
+  const auto tell_changed = [this](const std::string& name, std::string_view what) {
+    tell("listener " + name, what,
+         changed_keys(settings_of(running_.listeners.at(name)),
+                      settings_of(wanted_.listeners.at(name))));
+  };
+  for (const std::string& name : diff_.listeners_moved) {
+    tell_changed(name, "would be claimed at its new path, the old one retired");
+  }
+  for (const std::string& name : diff_.listeners_changed) tell_changed(name, "would change live");
+}
+
+Lines Story::keys_of(const std::string& worker) const {
+  const WorkerConfig& after = wanted_.workers.at(worker);
+  Lines keys = changed_keys(settings_of(running_.workers.at(worker)), settings_of(after));
+  for (const std::string& moved : diff_.listeners_moved) {
+    if (std::ranges::find(after.listeners, moved) != after.listeners.end()) {
+      keys.push_back(fmt::format("its listener {} has another path", moved));
+    }
+  }
+  return keys;
+}
+
+void Story::tell_each(const std::vector<std::string>& workers, std::string_view what) {
+  for (const std::string& name : workers) tell("worker " + name, what, keys_of(name));
+}
+
+void Story::workers() {
+  for (const std::string& name : diff_.workers_added) tell("worker " + name, "would be started");
+  for (const std::string& name : diff_.workers_removed) {
+    tell("worker " + name, "would be stopped and removed");
+  }
+  tell_each(diff_.workers_restarted, "would be restarted");
+  tell_each(diff_.workers_rehanded, "would change live: its listeners are handed over as it runs");
+  tell_each(diff_.workers_adjusted, "would change live");
+}
 
 }  // namespace
 
@@ -84,27 +141,10 @@ Lines changed_keys(const Settings& running, const Settings& wanted) {
 }
 
 Lines describe(const Diff& diff, const Config& running, const Config& wanted) {
-  Story story(running, wanted);
-  // What is compared may differ only in where it was said, which no key shows.
-  const Lines own = changed_keys(settings_of(running.perch), settings_of(wanted.perch));
-  if (!own.empty()) story.tell("perch", "would change live", own);
-  for (const std::string& name : diff.listeners_added) {
-    story.tell("listener " + name, "would be claimed at " + wanted.listeners.at(name).path);
-  }
-  for (const std::string& name : diff.listeners_removed) {
-    story.tell("listener " + name, "would be retired from " + running.listeners.at(name).path);
-  }
-  story.listeners(diff.listeners_changed, "would change live");
-  for (const std::string& name : diff.workers_added) {
-    story.tell("worker " + name, "would be started");
-  }
-  for (const std::string& name : diff.workers_removed) {
-    story.tell("worker " + name, "would be stopped and removed");
-  }
-  story.listeners(diff.listeners_moved, "would be claimed at its new path");
-  story.workers(diff.workers_restarted, "would be restarted");
-  story.workers(diff.workers_rehanded, "would get its listeners while it runs");
-  story.workers(diff.workers_adjusted, "would change live");
+  Story story(diff, running, wanted);
+  story.perch();
+  story.listeners();
+  story.workers();
   return std::move(story).take();
 }
 

@@ -123,6 +123,7 @@ ordered_json worker_json(const WorkerStatus& worker) {
           {"desired", worker.desired},
           {"required", worker.required},
           {"ready", worker.ready},
+          {"listeners", worker.listeners},
           {"since", time(worker.since)},
           {"starts", worker.starts},
           {"deaths", deaths_json(worker)},

@@ -95,6 +95,7 @@ struct WorkerStatus {
   std::string desired{};  // "running" or "stopped"
   bool required = true;
   bool ready = false;
+  std::vector<std::string> listeners;
   WallTime since{};
   std::uint64_t starts = 0;
   std::array<std::uint64_t, lifecycle::kAllCauses.size()> deaths{};  // by Cause

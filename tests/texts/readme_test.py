@@ -21,7 +21,7 @@ NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-
            "perch run --listen /run/peer")
 # By the first cell of the head; each has its test below, "metric" in e2e/metrics_test.cpp.
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
-          "what changes", "metric", "`capture_format`"}
+          "what changes", "metric", "`capture_format`", "command"}
 
 
 def table(head):
@@ -232,6 +232,17 @@ class Signals(unittest.TestCase):
 
 
 class Tables(unittest.TestCase):
+    def test_every_command_that_asks_has_a_row_with_options_that_it_has(self):
+        known, told = perch_says.commands(), set()
+        for row in table("command").rows:
+            names = [word for word in " ".join(readme.words(row[0])).split() if word in known]
+            told |= set(names)
+            for option in re.findall(r"(?<!-)--?[a-z-]+", " ".join(readme.words(" ".join(row)))):
+                for name in names:
+                    self.assertIn(option, {*known[name].options, *known[name].short_options})
+        self.assertEqual(told, {name for name, command in known.items()
+                                if "--control" in command.options} - {"run"})
+
     def test_the_exit_codes(self):
         plain = str.maketrans("", "", '`"')
         told = {int(code): meaning.translate(plain) for code, meaning in table("exit code").rows}

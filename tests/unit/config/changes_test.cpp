@@ -64,6 +64,29 @@ TEST_CASE("what comes and what goes is told by name and place") {
                                         "worker new: would be stopped and removed"});
 }
 
+TEST_CASE("a socket that only gets another name is neither claimed nor lost") {
+  std::string renamed(test::kBase);
+  renamed.replace(renamed.find("listeners.api"), 13, "listeners.web");
+  renamed.replace(renamed.find("[\"api\"]"), 7, "[\"web\"]");
+  CHECK(described(std::string(test::kBase), renamed) ==
+        Lines{"listener web: would be the new name of listener api",
+              "worker app: would be restarted", "  listeners: [\"api\"] -> [\"web\"]"});
+}
+
+TEST_CASE("a listener at another path is told with the workers that have it") {
+  std::string moved(test::kBase);
+  moved.replace(moved.find("api.sock"), 8, "new.sock");
+  const std::string listener = "  path: \"/run/app/api.sock\" -> \"/run/app/new.sock\"";
+  CHECK(described(std::string(test::kBase), moved) ==
+        Lines{"listener api: would be claimed at its new path, the old one retired", listener,
+              "worker app: would be restarted", "  its listener api has another path"});
+  const std::string channel = "handover = \"channel\"\n";
+  CHECK(described(std::string(test::kBase) + channel, moved + channel) ==
+        Lines{"listener api: would be claimed at its new path, the old one retired", listener,
+              "worker app: would change live: its listeners are handed over as it runs",
+              "  its listener api has another path"});
+}
+
 TEST_CASE("perch's own keys are told as well") {
   CHECK(after_adding("[perch]\nlog_level = \"debug\"\n") ==
         Lines{"perch: would change live", "  log_level: \"info\" -> \"debug\""});

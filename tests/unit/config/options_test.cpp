@@ -6,9 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/cli/command_table.h"
+
 namespace perch::cli {
 namespace {
 
+using namespace std::chrono_literals;
 using Names = std::vector<std::string>;
 
 const Environment kNothing{.config = "", .control = "", .default_control = "/run/default.sock"};
@@ -127,6 +130,64 @@ TEST_CASE("the client commands find the control socket by themselves") {
   CHECK(exit_of({"ready", "--control", "none"}).text == nowhere);
 }
 
+TEST_CASE("status takes a worker, and may be watched at an interval of one's own") {
+  const auto worker = options_of<StatusOptions>({"status", "app", "--json"});
+  CHECK(worker.worker == "app");
+  CHECK(worker.json);
+  CHECK_FALSE(worker.watch.has_value());
+  CHECK(options_of<StatusOptions>({"status", "reload"}).worker == "reload");
+  CHECK(options_of<StatusOptions>({"status", "--watch"}).watch == 1s);
+  CHECK(options_of<StatusOptions>({"status", "--watch", "5"}).watch == 5s);
+  CHECK(options_of<StatusOptions>({"status", "--watch=250ms"}).watch == 250ms);
+  CHECK(options_of<StatusOptions>({"status", "--watch", "0"}).watch == 100ms);
+  for (const Names& words :
+       {Names{"status", "--watch", "app"}, Names{"status", "app", "--watch"}}) {
+    const auto both = options_of<StatusOptions>(words);
+    CHECK(both.worker == "app");
+    CHECK(both.watch == 1s);
+  }
+}
+
+TEST_CASE("restart, stop and start take one worker, or all, and say how long they wait") {
+  const auto restart = options_of<WorkerOptions>({"restart", "app", "--timeout", "90s"});
+  CHECK(restart.request == Request::Restart);
+  CHECK(restart.worker == "app");
+  CHECK(restart.wait);
+  CHECK_FALSE(restart.all);
+  CHECK(restart.timeout == 90s);
+  const auto stop = options_of<WorkerOptions>({"stop", "--all", "--no-wait"});
+  CHECK(stop.request == Request::Stop);
+  CHECK(stop.worker == "");
+  CHECK(stop.all);
+  CHECK_FALSE(stop.wait);
+  CHECK_FALSE(stop.timeout.has_value());
+  const auto start = options_of<WorkerOptions>({"start", "--control", "/x", "--timeout", "2"});
+  CHECK(start.request == Request::Start);
+  CHECK(start.control == "/x");
+  CHECK(start.timeout == 2s);
+}
+
+TEST_CASE("events may be followed, and begin where one says") {
+  const auto events = options_of<EventsOptions>({"events", "-f", "--json", "--since", "17"});
+  CHECK(events.follow);
+  CHECK(events.json);
+  CHECK(events.since == 17);
+  CHECK(options_of<EventsOptions>({"events"}).since == 0);
+}
+
+TEST_CASE("check asks a running perch only for --diff, and --control names that perch then") {
+  const Environment environment{"/env.toml", "/env.sock", "/run/default.sock"};
+  CHECK(options_of<CheckOptions>({"check"}, environment).control == "");
+  const auto diff = options_of<CheckOptions>({"check", "--diff"}, environment);
+  CHECK(diff.control == "/env.sock");
+  CHECK(diff.config == "/env.toml");
+  CHECK(diff.overrides.control == "/env.sock");
+  const auto named = options_of<CheckOptions>({"check", "--diff", "--control", "/x", "-c", "f"});
+  CHECK(named.control == "/x");
+  CHECK(named.config == "f");
+  CHECK_FALSE(named.overrides.control.has_value());
+}
+
 TEST_CASE("the version is a command and an option") {
   options_of<VersionOptions>({"version"});
   options_of<VersionOptions>({"--version"});
@@ -149,8 +210,15 @@ TEST_CASE("wrong usage is one line with a hint, on stderr, and exit code 2") {
       {{"run", "status"},
        "unexpected argument 'status': the worker's command goes after --; see perch run --help"},
       {{"run", "-c"}, "--config: 1 required FILE missing; see perch run --help"},
-      {{"status", "now"}, "unexpected argument 'now'; see perch status --help"},
-      {{"status", "reload"}, "unexpected argument 'reload'; see perch status --help"},
+      {{"status", "app", "now"}, "unexpected argument 'now'; see perch status --help"},
+      {{"reload", "status"}, "unexpected argument 'status'; see perch reload --help"},
+      {{"restart", "app", "--all"}, "give WORKER or --all, not both; see perch restart --help"},
+      {{"stop", "--timeout", "soon"},
+       "--timeout: \"soon\" is not a duration; write a whole number and ms, s, m or h, such as "
+       "\"250ms\"; see perch stop --help"},
+      {{"events", "--since", "x"}, "--since: \"x\" is not a whole number; see perch events --help"},
+      {{"events", "--folow"},
+       "unknown option '--folow' (did you mean --follow?); see perch events --help"},
       {{"ready", "--json"}, "unknown option '--json'; see perch ready --help"},
       {{"status", "--", "x"},
        "only run and check take a command after --; see perch status --help"},
@@ -175,14 +243,22 @@ TEST_CASE("help is asked for with exit code 0, and shown to who says nothing wit
 
 TEST_CASE("help names every command, every option of it, and every exit code") {
   const std::string help = exit_of({"--help"}).text;
-  for (const char* command : {"run", "check", "status", "reload", "ready", "version"}) {
-    CHECK(help.find(std::string("\n  ") + command + " ") != std::string::npos);
-    CHECK(exit_of({command, "--help"}).code == ExitCode::Stopped);
+  for (const CommandEntry& known : kCommands) {
+    const std::string command(known.name);
+    CHECK(help.contains("\n  " + command + " "));
+    CHECK(help.contains("\n  perch " + command));
+    const ExitWithText of_command = exit_of({command, "--help"});
+    CHECK(of_command.code == ExitCode::Stopped);
+    CHECK(of_command.text.starts_with("Usage: perch " + command));
   }
   for (const ExitCodeMeaning& known : kExitCodes) {
     const std::string line =
         std::to_string(static_cast<int>(known.code)) + "  " + std::string(known.meaning) + "\n";
     CHECK(help.find(line) != std::string::npos);
+  }
+  const std::string status = exit_of({"status", "--help"}).text;
+  for (const char* option : {"\n  WORKER ", "--watch [SECONDS]", "--json ", "--control PATH"}) {
+    CHECK(status.contains(option));
   }
   const std::string run = exit_of({"run", "--help"}).text;
   for (const char* option :

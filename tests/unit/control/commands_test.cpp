@@ -7,13 +7,17 @@
 #include <functional>
 #include <future>
 #include <iostream>
-#include <sstream>
 
 #include "common/posix/file.h"
+#include "supervisor/cli/ask_perch.h"
+#include "supervisor/cli/events_command.h"
+#include "supervisor/cli/human.h"
 #include "supervisor/cli/ready_command.h"
 #include "supervisor/cli/reload_command.h"
 #include "supervisor/cli/status_command.h"
 #include "supervisor/cli/status_table.h"
+#include "supervisor/cli/worker_command.h"
+#include "tests/unit/control/busy_status.h"
 #include "tests/unit/control/fixture.h"
 
 namespace perch::cli {
@@ -21,6 +25,8 @@ namespace {
 
 using control::Served;
 using std::chrono::milliseconds;
+using test::busy_status;
+using test::widest;
 
 struct Outcome {
   int code = -1;
@@ -28,8 +34,11 @@ struct Outcome {
   std::string err;
 };
 
-// The test's own stdout and stderr are the command's while it runs.
-Outcome run(Served& served, const std::function<int()>& command) {
+// The test's own stdout and stderr are the command's while it runs; `meanwhile` is called again and
+// again.
+Outcome run(
+    Served& served, const std::function<int()>& command,
+    const std::function<void()>& meanwhile = [] {}) {
   const auto out = served.directory.path("out");
   const auto err = served.directory.path("err");
   std::cout.flush();
@@ -39,64 +48,62 @@ Outcome run(Served& served, const std::function<int()>& command) {
   ::dup2(open_file(out, O_WRONLY | O_CREAT | O_TRUNC, 0600)->get(), STDOUT_FILENO);
   ::dup2(open_file(err, O_WRONLY | O_CREAT | O_TRUNC, 0600)->get(), STDERR_FILENO);
   auto code = std::async(std::launch::async, command);
-  const bool ended = served.turn_until(
-      [&] { return code.wait_for(milliseconds{0}) == std::future_status::ready; });
+  const bool ended = served.turn_until([&] {
+    meanwhile();
+    return code.wait_for(milliseconds{0}) == std::future_status::ready;
+  });
   ::dup2(kept_out.get(), STDOUT_FILENO);
   ::dup2(kept_err.get(), STDERR_FILENO);
   REQUIRE(ended);
   return {.code = code.get(), .out = *read_file(out), .err = *read_file(err)};
 }
 
+// What a worker goes through once it has been asked to restart.
+class Restarting {
+ public:
+  explicit Restarting(Served& served) : served_(served) {
+    state("starting", "ready", 3);  // old news
+  }
+
+  [[nodiscard]] std::function<int()> command(
+      std::optional<milliseconds> timeout = std::nullopt) const {
+    return [this, timeout] {
+      return worker_command(
+          {.control = served_.path, .request = Request::Restart, .timeout = timeout});
+    };
+  }
+  // Once, as soon as somebody asks.
+  [[nodiscard]] std::function<void()> when_asked(std::function<void()> happen) {
+    return [this, happen = std::move(happen)] {
+      if (served_.target.acted.empty() || happened_) return;
+      happened_ = true;
+      happen();
+    };
+  }
+  void state(const char* from, const char* to, std::uint64_t generation) {
+    served_.target.log.add({.type = control::Event::Type::WorkerState,
+                            .worker = "app",
+                            .generation = generation,
+                            .change = control::Event::Change{from, to, "x"},
+                            .message = std::string(from) + " -> " + to});
+  }
+  void death(std::uint64_t generation) {
+    control::DeathRecord record;
+    record.detail = "exit status 9";
+    served_.target.log.add({.type = control::Event::Type::WorkerDeath,
+                            .worker = "app",
+                            .generation = generation,
+                            .death = record,
+                            .message = "died"});
+  }
+
+ private:
+  Served& served_;
+  bool happened_ = false;
+};
+
 bool has(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
-}
-
-std::size_t widest(const std::string& text) {
-  std::size_t widest = 0;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) widest = std::max(widest, line.size());
-  return widest;
-}
-
-control::Status busy_status() {
-  control::Status status;
-  status.perch.version = "0.1.0";
-  status.perch.pid = 1;
-  status.perch.uptime = std::chrono::hours(5);
-  status.perch.config = "/etc/perch/perch.toml";
-  status.perch.oom_protection = {.tier = "c",
-                                 .detail =
-                                     "memory.oom.group is 0: the kernel picks one process, "
-                                     "and the worker's score is raised above perch's"};
-  status.listeners["api"] = {.path = "/run/app/" + std::string(60, 'p') + "/api.sock",
-                             .inode = 18'446'744'073'709'551ULL,
-                             .backlog = 4096,
-                             .queued = 17,
-                             .claimed = "replaced-stale",
-                             .healable = true,
-                             .heals = 2};
-  control::WorkerStatus worker;
-  worker.state = "backoff";
-  worker.starts = 8;
-  worker.deaths.at(static_cast<std::size_t>(lifecycle::Cause::OomKill)) = 7;
-  worker.consecutive_failures = 4;
-  worker.outage.last = worker.outage.p50 = control::Seconds(0.0016);
-  worker.outage.max = control::Seconds(2.5);
-  worker.instances.push_back({.pid = {},
-                              .generation = 8,
-                              .state = "backoff",
-                              .uptime = {},
-                              .next_start_in = control::Seconds(1.25),
-                              .status_text = "warming \x1b[31mup",
-                              .stuck = false});
-  control::DeathRecord death;
-  death.generation = 8;
-  death.cause = lifecycle::Cause::OomKill;
-  death.detail = "memory.events oom_kill grew from 6 to 7";
-  death.stderr_tail = {"allocating", "still allocating"};
-  worker.last_deaths.push_back(death);
-  status.workers["app"] = worker;
-  return status;
 }
 
 }  // namespace
@@ -108,8 +115,8 @@ TEST_CASE("the table says what matters and keeps to 80 columns") {
   CHECK(widest(*table) <= 80);
   for (const char* part :
        {"perch 0.1.0, pid 1, up 5h00m", "config: /etc/perch/perch.toml", "tier c", "backoff",
-        "deaths: oom-kill 7", "outage: last 1.6ms, p50 1.6ms, max 2.5s", "1.2s", "17", "4096",
-        "replaced-stale", "oom-kill: memory.events", "last words: still allocating"}) {
+        "deaths: oom-kill 7", "outage: last 1.6ms, p50 1.6ms, p99 -, max 2.5s", "1.2s", "17",
+        "4096", "replaced-stale", "oom-kill: memory.events", "last words: still allocating"}) {
     CAPTURE(part);
     CHECK(has(*table, part));
   }
@@ -182,12 +189,107 @@ TEST_CASE("reload fails with the reason perch gives") {
   CHECK(has(refused.err, "perch.toml:1:1: nonsense"));
 }
 
+TEST_CASE("restart tells what happens, and is done when a newer generation is ready") {
+  Served served;
+  served.target.current = busy_status();
+  Restarting app(served);
+  const auto done = run(served, app.command(), app.when_asked([&] {
+    app.state("ready", "stopping", 3);
+    app.death(3);
+    app.state("stopping", "starting", 3);
+    app.state("starting", "ready", 4);
+  }));
+  CHECK(done.code == 0);
+  CHECK(done.out ==
+        "ready -> stopping\ndied\nstopping -> starting\nstarting -> ready\n"
+        "worker app: generation 4 is ready\n");
+  CHECK(done.err == "");
+}
+
+TEST_CASE("restart fails with the cause when the new generation dies, and when time is up") {
+  Served served;
+  served.target.current = busy_status();
+  Restarting app(served);
+  const auto died = run(served, app.command(), app.when_asked([&] { app.death(4); }));
+  CHECK(died.code == 7);
+  CHECK(died.err ==
+        "perch: restart of worker app: generation 4 ended: exit: exit status 9; see perch status "
+        "app\n");
+  const auto late = run(served, app.command(milliseconds{20}));
+  CHECK(late.code == 7);
+  CHECK(has(late.err, "not done in time"));
+}
+
+TEST_CASE("restart does not wait for what it may have missed") {
+  Served served;
+  served.target.current = busy_status();
+  Restarting app(served);
+  const auto lost = run(served, app.command(), app.when_asked([&] {
+    for (std::size_t i = 0; i <= control::EventLog::kCapacity; ++i) app.state("idle", "idle", 3);
+  }));
+  CHECK(lost.code == 7);
+  CHECK(has(lost.err, "too much happened"));
+}
+
+TEST_CASE("who asks for an unknown worker, or at the wrong time, is told why") {
+  Served served;
+  const auto command = [&](const char* worker) {
+    return [&served, worker] {
+      return worker_command({.control = served.path, .request = Request::Stop, .worker = worker});
+    };
+  };
+  const auto unknown = run(served, command("ap/p?"));
+  CHECK(unknown.code == 2);
+  CHECK(has(unknown.err, "perch: stop: there is no worker ap%2Fp%3F"));
+  served.target.broken = "perch is ending";
+  const auto later = run(served, command("app"));
+  CHECK(later.code == 1);
+  CHECK(later.err == "perch: stop: not now: perch is ending\n");
+}
+
+TEST_CASE("who does not want to wait is told that it is under way") {
+  Served served;
+  const auto asked = run(served, [&] {
+    return worker_command(
+        {.control = served.path, .request = Request::Stop, .worker = "app", .wait = false});
+  });
+  CHECK(asked.code == 0);
+  CHECK(asked.out == "worker app: stop is under way\n");
+}
+
+TEST_CASE("who has no right to ask is refused, and not told that nobody is there") {
+  Served served;
+  const auto refused = run(served, [] {
+    return unexpected_answer("restart", {.status = 403, .body = R"({"error":"for operators"})"});
+  });
+  CHECK(refused.code == 1);
+  CHECK(refused.err == "perch: restart: refused: for operators\n");
+}
+
+TEST_CASE("events are printed for people, or as they come") {
+  Served served;
+  Restarting app(served);
+  app.state("starting", "ready", 4);
+  const auto lines = run(served, [&] { return events_command({.control = served.path}); });
+  CHECK(lines.code == 0);
+  CHECK(has(lines.out, " worker-state     starting -> ready\n"));
+  const auto json = run(
+      served, [&] { return events_command({.control = served.path, .json = true, .since = 1}); });
+  CHECK(json.out == control::to_json(served.target.log.kept().back()) + "\n");
+  const auto future =
+      run(served, [&] { return events_command({.control = served.path, .since = 9}); });
+  CHECK(future.code == 6);
+  CHECK(has(future.err, "there is no event 9 yet"));
+}
+
 TEST_CASE("where no perch answers the line says which socket, why, and what to do") {
   Served served;
   const auto nowhere = served.directory.path("nowhere.sock");
   for (const auto& command :
        std::vector<std::function<int()>>{[&] { return status_command({.control = nowhere}); },
                                          [&] { return reload_command({.control = nowhere}); },
+                                         [&] { return events_command({.control = nowhere}); },
+                                         [&] { return worker_command({.control = nowhere}); },
                                          [&] { return ready_command({.control = nowhere}); }}) {
     const auto outcome = run(served, command);
     CHECK(outcome.code == 6);
