@@ -72,7 +72,7 @@ class Blocks(unittest.TestCase):
 
 
 class Configuration(unittest.TestCase):
-    SECTIONS = {name.replace(".api", ".X").replace(".app", ".X"): name for name in perch_says.TABLES}
+    SECTIONS = {re.sub(r"\.(api|app)", ".X", name): name for name in perch_says.TABLES}
 
     def rows(self):
         """[(table, key, cell of the default)]: "workers.X.user", "group" are two of one table."""

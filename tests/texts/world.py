@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine of its own for README's commands: a shell in namespaces where pids, /run and the
 directory that README uses are fresh, and the built tree is where README builds it."""
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -34,6 +35,8 @@ class World:
         self.shell.kill()
         self.shell.communicate()
         self.place.cleanup()
+        with contextlib.suppress(OSError):  # somebody's own stays
+            os.rmdir("/tmp/hello")
 
     def do(self, command):
         """(exit code, output)"""

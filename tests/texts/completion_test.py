@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""bash, zsh and fish, the real ones, offer all that the binary knows and nothing else."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import perch_says
+
+COMPLETIONS = f"{perch_says.SOURCES}/packaging/completions"
+WAYS = {"channel", "listen-fds", "stdin"}
+VALUES = {
+    "--handover": WAYS,
+    "--policy": {"always", "on-failure", "never"},
+    "--log-format": {"auto", "json", "text"},
+}
+
+BASH = """
+source "$0"
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_perch
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+FISH = "source $argv[1]; complete -C $argv[2]"
+
+# The interactive zsh prints what would be added, instead of adding it.
+ZSH = """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "fpath=($1 \\$fpath); source $2"
+zpty -r shell _ '*@ready@*'
+zpty -w -n shell "$3"$'\\t'
+zpty -r shell said '*@end@*'
+print -r -- "$said"
+"""
+ZSH_SETUP = """
+autoload -Uz compinit && compinit -D -u
+compadd() {
+  if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]]; then builtin compadd "$@"; return; fi
+  local -a hits
+  builtin compadd -O hits "$@"
+  printf '@match@%s@' "${hits[@]}"
+}
+finish() { print -n -- @en'd'@ }
+comppostfuncs=(finish)
+print -- @read'y'@
+"""
+
+
+def shell(*command):
+    place = os.path.dirname(perch_says.PERCH)
+    environment = os.environ | {"PATH": f"{place}:{os.environ['PATH']}", "TERM": "dumb"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
+                          env=environment).stdout
+
+
+def by_bash(line):
+    # '=' is one of COMP_WORDBREAKS.
+    words = line.replace("=", " = ").split() + ([""] if line.endswith(" ") else [])
+    return set(shell("bash", "-c", BASH, f"{COMPLETIONS}/perch.bash", *words).split())
+
+
+def by_fish(line):
+    said = shell("fish", "--no-config", "-c", FISH, f"{COMPLETIONS}/perch.fish", line)
+    return {row.split("\t")[0] for row in said.splitlines()}
+
+
+def by_zsh(line):
+    with tempfile.NamedTemporaryFile("w") as setup:
+        setup.write(ZSH_SETUP)
+        setup.flush()
+        said = shell("zsh", "-f", "-c", ZSH, "zsh", COMPLETIONS, setup.name, line)
+    return set(re.findall(r"@match@([^@]+)@", said))
+
+
+class Completion:
+    """What holds in every shell."""
+    complete = None
+
+    def setUp(self):
+        perch_says.need(shutil.which(self.name), f"needs {self.name}")
+
+    def assert_offers(self, line, wanted):
+        self.assertEqual(type(self).complete(line), set(wanted), line)
+
+    def test_every_command(self):
+        self.assert_offers("perch ", perch_says.commands())
+        self.assert_offers("perch re", {"restart", "reload", "ready"} & set(perch_says.commands()))
+
+    def test_every_option_of_every_command(self):
+        for name, command in perch_says.commands().items():
+            self.assert_offers(f"perch {name} --", command.options)
+        self.assert_offers("perch --", {"--help", "--version"})
+
+    def test_every_value_that_is_one_of_a_few(self):
+        for option, values in VALUES.items():
+            self.assert_offers(f"perch run {option} ", values)
+        self.assert_offers("perch check --handover l", {"listen-fds"})
+
+    def test_files_for_a_configuration(self):
+        with tempfile.TemporaryDirectory() as place:
+            for name in "one.toml", "other.toml":
+                with open(f"{place}/{name}", "w", encoding="utf-8"):
+                    pass
+            offered = type(self).complete(f"perch run -c {place}/o")
+            named = type(self).complete(f"perch run --listen api={place}/o")
+        for words in offered, named:
+            self.assertEqual({word.rsplit("/", 1)[-1] for word in words},
+                             {"one.toml", "other.toml"})
+
+    def test_the_names_of_workers_and_quietly_none_where_no_perch_runs(self):
+        takers = [name for name, command in perch_says.commands().items()
+                  if "WORKER" in command.usage]
+        with perch_says.running_perch(["one", "the-other"]) as control:
+            for command in takers:
+                self.assert_offers(f"perch {command} --control {control} ", {"one", "the-other"})
+        for command in takers:
+            self.assert_offers(f"perch {command} --control {control} ", set())
+
+    def test_the_command_of_a_worker(self):
+        self.assertIn("ls", type(self).complete("perch run --listen /run/a.sock -- ls"))
+
+
+class Bash(Completion, unittest.TestCase):
+    name, complete = "bash", staticmethod(by_bash)
+
+
+class Fish(Completion, unittest.TestCase):
+    name, complete = "fish", staticmethod(by_fish)
+
+
+class Zsh(Completion, unittest.TestCase):
+    name, complete = "zsh", staticmethod(by_zsh)
+
+
+if __name__ == "__main__":
+    unittest.main()
