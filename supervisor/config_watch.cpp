@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "common/posix/file.h"
+#include "supervisor/config/load.h"
 
 namespace perch {
 namespace {
@@ -29,7 +29,7 @@ std::string directory_of(const std::string& file) {
 }
 
 std::optional<std::uint64_t> hash_of(const std::string& file) {
-  const auto text = read_file(file);
+  const auto text = config::read_source(file);
   if (!text) return std::nullopt;
   return std::hash<std::string>{}(*text);
 }

@@ -67,8 +67,9 @@ class Generation {
   Result<void> listen(Loop& loop) { return notify_ ? notify_->watch(loop) : Result<void>(); }
   // Hears everything that the worker has said and written so far.
   void drain();
+  [[nodiscard]] bool has_channel() const noexcept { return channel_ != nullptr; }
   // Hands new listeners to the running worker and takes away the ones that are gone; for `channel`
-  // alone.
+  // alone (has_channel).
   Result<void> rehand(const Launch& launch, std::vector<SharedListener> listeners);
   // False where this worker cannot be asked.
   bool ask_to_drain(std::chrono::microseconds within);

@@ -211,13 +211,17 @@ bool Instance::stopped_on_request() const {
 void Instance::set_launch(Launch launch) {
   launch_ = std::move(launch);
   if (generation_) generation_->adjust_capture(launch_.config);
+  // It need not say any more that it is ready.
+  const bool starting = std::holds_alternative<lifecycle::Starting>(state_);
+  if (starting && launch_.config.readiness.by == config::ReadinessBy::Started) become_ready();
 }
 
 void Instance::rehand(Launch launch) {
   set_launch(std::move(launch));
-  if (!generation_ || reaped_) return;
+  // One that was started with another hand-over is on its way out; its successor takes them.
+  if (!generation_ || reaped_ || !generation_->has_channel()) return;
   const auto done = generation_->rehand(launch_, around_.listeners.find(launch_.config.listeners));
-  if (done) return;
+  if (done || stopped_on_request()) return;
   around_.log.warn("worker {}: {}; it is restarted", name_, done.error().text());
   around_.owner.on_event(*this, lifecycle::Event::RestartRequested);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/listener_set.h"
 
+#include <filesystem>
+
 #include "supervisor/listener/backlog.h"
 #include "supervisor/process/account.h"
 
@@ -28,6 +30,11 @@ Result<listener::ClaimRequest> request_of(const std::string& name,
     request.gid = *gid;
   }
   return request;
+}
+
+// "/run//a" and "/run/a" are one; links are not looked at.
+bool is_same_path(const std::filesystem::path& one, const std::filesystem::path& other) {
+  return one.lexically_normal() == other.lexically_normal();
 }
 
 std::string_view name_of(listener::ClaimedAs claimed) {
@@ -90,9 +97,12 @@ void ListenerSet::retire(const std::string& name, PathGoes when) {
   const SharedListener listener = find({name}).front();
   listeners_.erase(name);
   listener->set_on_exit(config::OnExit::Unlink);
-  if (when == PathGoes::AtOnce) listener->remove_path();
   std::erase_if(retired_, [](const auto& old) { return old.expired(); });
-  retired_.push_back(listener);
+  if (when == PathGoes::AtOnce) {
+    listener->remove_path();
+  } else {
+    retired_.push_back(listener);
+  }
   journal_.record(
       {.type = control::Event::Type::ListenerRetired,
        .listener = name,
@@ -101,11 +111,11 @@ void ListenerSet::retire(const std::string& name, PathGoes when) {
 
 SharedListener ListenerSet::at_path(const std::string& path) const {
   for (const auto& [name, listener] : listeners_) {
-    if (listener->parts().path == path) return listener;
+    if (is_same_path(listener->parts().path, path)) return listener;
   }
   for (const auto& retired : retired_) {
     const SharedListener listener = retired.lock();
-    if (listener && listener->parts().path == path) return listener;
+    if (listener && is_same_path(listener->parts().path, path)) return listener;
   }
   return nullptr;
 }

@@ -13,6 +13,7 @@
 #include "common/value/error.h"
 #include "supervisor/config/diff.h"
 #include "supervisor/config/load.h"
+#include "supervisor/control/http_port.h"
 #include "supervisor/control/server.h"
 #include "supervisor/launch.h"
 #include "supervisor/listener_set.h"
@@ -34,6 +35,7 @@ struct ReloadPlan {
   std::vector<std::string> kept;                    // of these, the ones that perch holds already
   control::Access access;
   std::unique_ptr<control::ControlServer> control;  // where its path changes
+  std::unique_ptr<control::HttpPort> http;          // where its address changes
   [[nodiscard]] bool keeps(const SharedListener& listener) const;
 
   // The error is one line that names every problem.

@@ -125,7 +125,7 @@ int Supervisor::run() {
   // A start that failed has said why; that is all there is to say.
   if (introduced_) log_.info("perch ends with exit code {}", exit_code_);
   control_.reset();
-  leaving_control_.reset();
+  leaving_control_.clear();
   http_.reset();
   log_.flush();
   return exit_code_;
@@ -179,14 +179,16 @@ void Supervisor::watch_config() {
             watch.error().text());
 }
 
-// The old port goes first: the new address may be on it.
 void Supervisor::open_http() {
-  http_.reset();
   if (!config_.perch.http) return;
   auto port = control::HttpPort::open(loop_, *config_.perch.http, *this);
   if (!port) return log_.warn("no probes over TCP: {}", port.error().text());
-  http_ = std::move(*port);
-  log_.info("http: listening on {}", config::tcp_address_text(http_->address()));
+  take_http(std::move(*port));
+}
+
+void Supervisor::take_http(std::unique_ptr<control::HttpPort> port) {
+  http_ = std::move(port);
+  if (http_) log_.info("http: listening on {}", config::tcp_address_text(http_->address()));
 }
 
 void Supervisor::introduce() {
@@ -207,6 +209,7 @@ void Supervisor::start_workers() {
   introduce();
   phase_ = Phase::Running;
   apply_to_all(Event::StartRequested);
+  if (reload_is_due_) static_cast<void>(reload());
 }
 
 void Supervisor::on_claim_failed(const ListenerSet::ClaimFailure& failure) {
@@ -280,7 +283,7 @@ bool Supervisor::all_at_rest() const {
 }
 
 void Supervisor::settle() {
-  leaving_control_.reset();
+  leaving_control_.clear();
   std::erase_if(retired_, [this](const std::string& name) {
     if (!instances_.at(name)->at_rest()) return false;
     instances_.erase(name);

@@ -74,6 +74,8 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   [[nodiscard]] int code_of_rest() const;
   [[nodiscard]] int own_failure(cli::ExitCode code) const;
   Result<void> prepare_control(ReloadPlan& plan);
+  Result<void> prepare_http(ReloadPlan& plan);
+  void take_http(std::unique_ptr<control::HttpPort> port);
   void commit(ReloadPlan plan);
   void commit_perch(const config::PerchConfig& before, ReloadPlan& plan);
   void commit_listeners(const config::Config& before, ReloadPlan& plan);
@@ -117,12 +119,14 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   std::unique_ptr<control::ControlServer> control_;
   std::string control_trouble_;  // why there is none, once said
   std::unique_ptr<ConfigWatch> config_watch_;
-  std::unique_ptr<control::ControlServer> leaving_control_;  // replaced by a reload
+  std::vector<std::unique_ptr<control::ControlServer>> leaving_control_;  // replaced by reloads
   std::unique_ptr<control::HttpPort> http_;
   Phase phase_ = Phase::Claiming;
   int exit_code_ = 0;
   bool exit_code_is_set_ = false;
   bool introduced_ = false;
+  int stop_requests_ = 0;       // by signal
+  bool reload_is_due_ = false;  // asked for before the workers were started
   control::ReloadStatus reloads_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   control::WallTime started_at_ = std::chrono::system_clock::now();

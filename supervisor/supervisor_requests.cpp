@@ -53,7 +53,7 @@ void Supervisor::on_signal(int number) {
   switch (number) {
     case SIGTERM:
     case SIGINT:
-      if (phase_ != Phase::Ending) {
+      if (++stop_requests_ == 1) {
         journal_.record({.type = control::Event::Type::PerchStopping,
                          .message = fmt::format("stopping on SIG{}", ::sigabbrev_np(number))});
         return end(Event::StopRequested, std::nullopt);
@@ -100,12 +100,18 @@ process::Orphans Supervisor::orphans() const {
 }
 
 Result<void> Supervisor::reload() {
-  if (phase_ != Phase::Running) return refuse("reload: perch is not running its workers now");
+  if (phase_ == Phase::Ending) return refuse("reload: perch is ending");
+  if (phase_ == Phase::Claiming) {
+    reload_is_due_ = true;
+    log_.info("reload: comes when the listeners are claimed and the workers started");
+    return refuse("reload: perch still claims its listeners, and reloads when it has them");
+  }
   if (config_watch_) config_watch_->note_contents();
   auto plan = ReloadPlan::prepare(source_, config_, inherited_nofile_, listeners_, log_);
   Result<void> prepared;
   if (plan) {
     prepared = prepare_control(*plan);
+    if (prepared) prepared = prepare_http(*plan);
   } else {
     prepared = std::unexpected(std::move(plan.error()));
   }
@@ -152,6 +158,22 @@ Result<void> Supervisor::prepare_control(ReloadPlan& plan) {
   return {};
 }
 
+// Last, since a port that stays the same at another address has to be closed before: nothing after
+// it may refuse.
+Result<void> Supervisor::prepare_http(ReloadPlan& plan) {
+  const auto& wanted = plan.wanted.perch.http;
+  if (wanted == config_.perch.http || !wanted) return {};
+  const bool same_port = http_ && http_->address().port == wanted->port;
+  if (same_port) http_.reset();
+  auto port = control::HttpPort::open(loop_, *wanted, *this);
+  if (!port) {
+    if (same_port) open_http();
+    return std::unexpected(std::move(port.error()));
+  }
+  plan.http = std::move(*port);
+  return {};
+}
+
 // From here on nothing can fail: what could was done in the plan. Listeners first, since a worker
 // that starts wants its own; the retired ones before their workers hear of it, so that whoever
 // still got in is accepted.
@@ -176,7 +198,7 @@ void Supervisor::send_reload_signals(const config::Diff& diff) {
 void Supervisor::commit_perch(const config::PerchConfig& before, ReloadPlan& plan) {
   log_.configure(config_.perch.log_level, config_.perch.log_format);
   watch_config();
-  if (before.http != config_.perch.http) open_http();
+  if (before.http != config_.perch.http) take_http(std::move(plan.http));
   access_ = std::move(plan.access);
   if (control_) {
     const auto set = control_->set_access(access_);
@@ -184,7 +206,7 @@ void Supervisor::commit_perch(const config::PerchConfig& before, ReloadPlan& pla
   }
   if (before.control == config_.perch.control) return;
   // It may be the one that asks: it goes when this turn of the loop is over.
-  leaving_control_ = std::exchange(control_, std::move(plan.control));
+  leaving_control_.push_back(std::exchange(control_, std::move(plan.control)));
   settle_.arm(std::chrono::nanoseconds::zero());
 }
 
@@ -232,9 +254,14 @@ void Supervisor::commit_workers(ReloadPlan& plan) {
   }
   for (const std::string& name : diff.workers_restarted) {
     Instance& instance = *instances_.at(name);
+    // What runs is asked to stop as its own configuration says.
+    const bool runs = !instance.at_rest();
+    const bool wanted = !instance.stopped_on_request();
+    if (runs && wanted) apply(instance, Event::RestartRequested);
     instance.set_launch(std::move(plan.launches.at(name)));
+    instance.forget_failures();
     // One that somebody stopped stays so, and has the new command when it is started.
-    if (!instance.stopped_on_request()) apply(instance, Event::RestartRequested);
+    if (!runs && wanted) apply(instance, Event::RestartRequested);
   }
   for (const std::string& name : diff.workers_added) {
     journal_.record({.type = control::Event::Type::WorkerAdded,
@@ -244,6 +271,7 @@ void Supervisor::commit_workers(ReloadPlan& plan) {
     Launch launch = std::move(plan.launches.at(name));
     if (retired_.erase(name) != 0) {
       instances_.at(name)->set_launch(std::move(launch));
+      instances_.at(name)->forget_failures();
     } else {
       add_worker(name, std::move(launch));
     }

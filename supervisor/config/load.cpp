@@ -33,8 +33,10 @@ std::unexpected<std::vector<Problem>> only(std::string text) {
   return std::unexpected(std::vector<Problem>{{std::move(text)}});
 }
 
-// Never waits, as the opening of a FIFO would.
-Result<std::string> read_regular_file(const std::string& path) {
+}  // namespace
+
+// The opening of a FIFO would wait.
+Result<std::string> read_source(const std::string& path) {
   auto file = open_file(path, O_RDONLY | O_NONBLOCK);
   if (!file) return std::unexpected(std::move(file.error()));
   struct stat status{};
@@ -47,11 +49,9 @@ Result<std::string> read_regular_file(const std::string& path) {
   return text;
 }
 
-}  // namespace
-
 Loaded<Config> load(const std::string& file, const Overrides& overrides) {
   if (file.empty()) return from_document(Document(), "", overrides);
-  const auto text = read_regular_file(file);
+  const auto text = read_source(file);
   if (!text) return only(text.error().text() + "; check -c or PERCH_CONFIG");
   return parse(*text, file, overrides);
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/value/error.h"
 #include "supervisor/config/schema.h"
 
 namespace perch::config {
@@ -30,6 +31,9 @@ struct Overrides {
   std::optional<std::string> stop_timeout;
   std::optional<std::string> log_format;
 };
+
+// What `file` says, as load() reads it: a regular file of bounded size; never waits.
+Result<std::string> read_source(const std::string& file);
 
 template <class T>
 using Loaded = std::expected<T, std::vector<Problem>>;

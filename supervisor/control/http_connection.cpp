@@ -15,6 +15,8 @@ using std::chrono::milliseconds;
 constexpr std::size_t kChunk = 16U << 10U;
 // One client that sends without end gets its share of a turn, not all of it.
 constexpr int kReceivesPerTurn = 8;
+// Nor does one that sends many requests at once: after so many it has to connect anew.
+constexpr int kAnswersPerTurn = 64;
 // The loop itself stood still for this long (SIGSTOP, a freezer): not the client's fault.
 constexpr milliseconds kLateLoop{1'000};
 
@@ -43,6 +45,7 @@ HttpConnection::HttpConnection(Loop& loop, UniqueFd socket, milliseconds limit, 
 
 void HttpConnection::run() {
   receives_left_ = kReceivesPerTurn;
+  answers_left_ = kAnswersPerTurn;
   Progress progress = Progress::More;
   while (progress == Progress::More) progress = step();
   if (progress == Progress::Closed) close();
@@ -67,6 +70,7 @@ HttpConnection::Progress HttpConnection::read() {
   if (!request) {
     reply(std::move(request.error()), {});
   } else if (*request) {
+    if (--answers_left_ <= 0) (*request)->keep_alive = false;
     reply(answer_(**request), **request);
   } else {
     return receive(input_);

@@ -77,6 +77,7 @@ class HttpConnection {
   std::unique_ptr<BodyStream> stream_;
   bool keep_alive_ = false;  // as the request being answered wants it
   int receives_left_ = 0;    // in this turn of the loop
+  int answers_left_ = 0;     // likewise
 };
 
 }  // namespace perch::control

@@ -2,8 +2,10 @@
 #include "supervisor/handover/channel.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "common/posix/fd_passing.h"
@@ -72,11 +74,20 @@ bool Channel::receive_one() {
   const std::shared_ptr on_message = on_message_;
   const NotifyMessage message = NotifyMessage::parse(datagram->payload);
   if (message.says("HELLO", "1") && !std::exchange(greeted_, true)) {
-    // A worker that is already gone needs none; its death is noticed elsewhere.
-    static_cast<void>(hand_over(offered_));
+    if (const auto handed = hand_over(offered_); !handed) give_up(handed.error());
   }
   (*on_message)(message);
   return on_message.use_count() > 1;
+}
+
+// A worker without its listeners must not seem to serve: it sees that the channel ends, and its
+// death will say why.
+void Channel::give_up(const Error& error) {
+  closed_ = true;
+  watcher_->stop();
+  ::shutdown(socket_.get(), SHUT_RDWR);
+  const std::shared_ptr on_message = on_message_;
+  (*on_message)({{"STATUS", error.text()}, {"ERRNO", std::to_string(error.code().value())}});
 }
 
 // In portions, since one message carries at most kMaxPassedFds descriptors.
@@ -124,6 +135,8 @@ Result<void> Channel::send(const NotifyMessage& message, std::span<const int> fd
   auto sent = send_datagram(socket_.get(), payload, fds);
   if (!sent && sent.error().is(EAGAIN)) return enqueue(payload, fds);
   // A worker that is gone is noticed elsewhere.
+  const bool gone = !sent && (sent.error().is(EPIPE) || sent.error().is(ECONNRESET));
+  if (!sent && !gone) return fail_within("channel", std::move(sent.error()));
   return {};
 }
 

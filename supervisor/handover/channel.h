@@ -58,6 +58,7 @@ class Channel {
   void on_ready(Readiness ready);
   // False when there is nothing more to read, or when the channel is gone.
   bool receive_one();
+  void give_up(const Error& error);
   Result<void> hand_over(std::span<const NamedFd> listeners);
   Result<void> send(const NotifyMessage& message, std::span<const int> fds = {});
   Result<void> enqueue(const std::string& payload, std::span<const int> fds);

@@ -15,7 +15,6 @@
 namespace perch::process {
 namespace {
 
-constexpr std::size_t kGuardSize = 4096;
 constexpr std::size_t kStackSize = 64U << 10U;
 constexpr std::string_view kListenPid = "LISTEN_PID=";
 constexpr std::size_t kPidDigits = 20;
@@ -155,12 +154,13 @@ std::vector<std::string> exec_candidates(const std::string& program, const std::
 }
 
 Result<Spawner> Spawner::create() {
-  const std::size_t size = kGuardSize + kStackSize;
+  const auto guard = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t size = guard + kStackSize;
   void* stack =
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (stack == MAP_FAILED) return fail("map a stack");
   Spawner spawner(stack, size);
-  if (::mprotect(stack, kGuardSize, PROT_NONE) != 0) return fail("guard a stack");
+  if (::mprotect(stack, guard, PROT_NONE) != 0) return fail("guard a stack");
   return spawner;
 }
 
