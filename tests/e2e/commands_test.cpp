@@ -33,13 +33,14 @@ class Operated {
   Operated(const AppConfig& wanted, const std::string& more)
       : perch_(directory_, app_config(directory_, wanted) + more) {
     // Ready is what perch started; what it does with a signal is known once it serves.
-    REQUIRE(perch::test::ask(api(), "ping"));
+    REQUIRE(wait_until([this] { return perch::test::ask(api(), "ping").has_value(); }));
   }
 
-  [[nodiscard]] std::vector<std::string> command(std::vector<std::string> words) const {
-    words.insert(words.begin(), perch_binary());
-    words.insert(words.end(), {"--control", directory_.path("perch.sock")});
-    return words;
+  [[nodiscard]] std::vector<std::string> command(const std::vector<std::string>& words) const {
+    std::vector<std::string> command{perch_binary()};
+    command.insert(command.end(), words.begin(), words.end());
+    command.insert(command.end(), {"--control", directory_.path("perch.sock")});
+    return command;
   }
   [[nodiscard]] Finished tell(const std::vector<std::string>& words) const {
     return run({.argv = command(words)});
