@@ -12,8 +12,12 @@
 namespace perch::cli {
 namespace {
 
-constexpr std::string_view kElsewhere =
-    "is perch running? name its socket with --control PATH or PERCH_CONTROL";
+std::string_view remedy(const Error& error) {
+  if (error.is(EACCES)) {
+    return "ask as root or as perch's own user, or name yours in perch.readers or perch.operators";
+  }
+  return "is perch running? name its socket with --control PATH or PERCH_CONTROL";
+}
 
 int complain_unreachable(const std::string& control, const Error& error) {
   return complain(ExitCode::Unreachable, unreachable(control, error));
@@ -33,7 +37,7 @@ control::Response refusal_in(control::LineStream& lines) {
 
 std::string unreachable(const std::string& control, const Error& error) {
   return fmt::format("cannot reach perch at {}: {}; {}", printable(control), error.text(),
-                     kElsewhere);
+                     remedy(error));
 }
 
 int complain(ExitCode code, std::string_view line) {

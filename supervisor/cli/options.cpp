@@ -173,6 +173,12 @@ std::vector<std::string> known_words(const CLI::App& app, bool options) {
   return words;
 }
 
+// Where a word should stand that stands where none may.
+std::string_view place_of(std::string_view word) {
+  return word.ends_with(".toml") ? ": a configuration is given with -c"
+                                 : ": the worker's command goes after --";
+}
+
 ExitWithText unexpected_argument(const CLI::App& app) {
   const std::string name = chosen(app);
   const CLI::App& command = name.empty() ? app : *app.get_subcommand(name);
@@ -186,10 +192,20 @@ ExitWithText unexpected_argument(const CLI::App& app) {
   if (const auto meant = config::nearest(word, known)) {
     return usage(fmt::format("{} '{}' (did you mean {}?)", kind, word, *meant), name);
   }
-  const bool worker = !option && (name == "run" || name == "check");
-  return usage(
-      fmt::format("{} '{}'{}", kind, word, worker ? ": the worker's command goes after --" : ""),
-      name);
+  const bool starter = name == "run" || name == "check";
+  return usage(fmt::format("{} '{}'{}", kind, word, starter && !option ? place_of(word) : ""),
+               name);
+}
+
+// "--config: 1 required FILE missing" in our words; else theirs.
+std::string in_our_words(std::string_view text) {
+  constexpr std::string_view kRequired = ": 1 required ";
+  constexpr std::string_view kMissing = " missing";
+  const std::size_t at = text.find(kRequired);
+  if (at == std::string_view::npos || !text.ends_with(kMissing)) return std::string(text);
+  text.remove_suffix(kMissing.size());
+  return fmt::format("{} needs a value: {}", text.substr(0, at),
+                     text.substr(at + kRequired.size()));
 }
 
 // CLI11 throws, help included.
@@ -203,7 +219,7 @@ std::optional<ExitWithText> parse(CLI::App& app, std::span<const std::string> ar
   } catch (const CLI::ExtrasError&) {
     return unexpected_argument(app);
   } catch (const CLI::Error& error) {
-    return usage(error.what(), chosen(app));
+    return usage(in_our_words(error.what()), chosen(app));
   }
 }
 

@@ -209,7 +209,7 @@ TEST_CASE("wrong usage is one line with a hint, on stderr, and exit code 2") {
        "unexpected argument 'app': the worker's command goes after --; see perch run --help"},
       {{"run", "status"},
        "unexpected argument 'status': the worker's command goes after --; see perch run --help"},
-      {{"run", "-c"}, "--config: 1 required FILE missing; see perch run --help"},
+      {{"run", "-c"}, "--config needs a value: FILE; see perch run --help"},
       {{"status", "app", "now"}, "unexpected argument 'now'; see perch status --help"},
       {{"reload", "status"}, "unexpected argument 'status'; see perch reload --help"},
       {{"restart", "app", "--all"}, "give WORKER or --all, not both; see perch restart --help"},
