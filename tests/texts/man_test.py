@@ -8,6 +8,7 @@ import tempfile
 import unittest
 
 import perch_says
+import readme
 
 PERCH_1 = f"{perch_says.SOURCES}/packaging/man/perch.1"
 PERCH_TOML_5 = f"{perch_says.SOURCES}/packaging/man/perch.toml.5"
@@ -92,6 +93,13 @@ class Perch1(unittest.TestCase):
     def test_every_exit_code_is_described_and_no_other(self):
         self.assertEqual([int(code) for code in items(self.sections["EXIT STATUS"])],
                          list(perch_says.exit_codes()))
+
+    def test_every_request_of_readme_is_described_and_no_other(self):
+        told = readme.read(f"{perch_says.SOURCES}/README.md").tables["request"].first_words()
+        requests = [line.removeprefix(".It Li ") for line in self.sections["CONTROL SOCKET"]
+                    if line.startswith(".It ")]
+        self.assertEqual(sorted(", ".join(requests).replace(" ,", ",").split(", ")),
+                         sorted(word.replace("{name}", "NAME") for word in told))
 
     def test_every_signal_is_described_and_no_other(self):
         forwarded = perch_says.defaults()["workers"]["app"]["forward_signals"]

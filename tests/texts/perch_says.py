@@ -101,10 +101,14 @@ def defaults():
     return tomllib.loads(check(config_with()).stdout)
 
 
-@contextlib.contextmanager
 def running_perch(workers):
     """A perch with these workers, for as long as the block runs; its control socket's path."""
-    config = "".join(f'[workers.{name}]\ncommand = ["sleep", "60"]\n' for name in workers)
+    return running_config("".join(f'[workers.{name}]\ncommand = ["sleep", "60"]\n'
+                                  for name in workers))
+
+
+@contextlib.contextmanager
+def running_config(config):
     with tempfile.TemporaryDirectory() as place:
         control = f"{place}/control.sock"
         with open(f"{place}/perch.toml", "w", encoding="utf-8") as file:

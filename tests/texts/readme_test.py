@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import tempfile
-import tomllib
 import unittest
 
 import perch_says
@@ -19,7 +18,7 @@ README = readme.read(f"{perch_says.SOURCES}/README.md")
 # Each is tested by itself, and installs or downloads.
 NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-peer get",
            "perch run --listen /run/peer")
-# By the first cell of the head; each has its test below, "metric" in e2e/metrics_test.cpp.
+# By the first cell of the head; each has its test here, in readme_config_test.py or in e2e/metrics.
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
           "what changes", "metric", "`capture_format`", "command"}
 
@@ -69,74 +68,6 @@ class Blocks(unittest.TestCase):
 
     def test_there_is_no_other_block(self):
         self.assertEqual({language for language, _ in README.fenced}, {"toml"})
-
-
-class Configuration(unittest.TestCase):
-    SECTIONS = {re.sub(r"\.(api|app)", ".X", name): name for name in perch_says.TABLES}
-
-    def rows(self):
-        """[(table, key, cell of the default)]: "workers.X.user", "group" are two of one table."""
-        found = []
-        for names, default, _ in table("key").rows:
-            section = None
-            for name in readme.words(names):
-                above, _, key = name.rpartition(".")
-                section = above or section
-                found.append((self.SECTIONS.get(section, section), key, default))
-        return found
-
-    def test_every_key_has_a_row_and_no_other(self):
-        listed = {(section, key) for section, key, _ in self.rows()}
-        tables = {("workers.app", name) for name in ("rlimits", "environment")}
-        known = {(section, key) for section in perch_says.TABLES if "rlimits" not in section
-                 for key in perch_says.keys_of(section)} - {
-                     ("workers.app", "readiness"), ("workers.app", "restart")}
-        self.assertEqual(listed | tables, known)
-
-    def test_every_default_is_the_binarys(self):
-        defaults = perch_says.defaults()
-        for section, key, cell in self.rows():
-            value = defaults
-            for step in section.split("."):
-                value = value[step]
-            told = readme.words(cell)
-            if not told:  # "perch's own", or required
-                self.assertIn(value.get(key, ""), ("", [], {}, *self.given(section, key)), key)
-            else:
-                self.assertIn(self.as_told(value[key]), (*told, " ".join(told)), key)
-
-    @staticmethod
-    def given(section, key):
-        return [tomllib.loads(perch_says.MINIMAL[section]).get(key, "")]
-
-    @staticmethod
-    def as_told(value):
-        if isinstance(value, bool):
-            return str(value).lower()
-        if isinstance(value, list):
-            return " ".join(value) or "[]"
-        return str(value) or '""'
-
-    def test_the_default_control_sockets(self):
-        cell = next(cell for _, key, cell in self.rows() if key == "control")
-        first, second, third = readme.words(cell)
-        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
-        perch_says.need(os.geteuid() == 0, "needs root: another user")
-        with open(perch_says.PERCH, "rb") as binary:  # nobody may not reach the path
-            for wanted, environment, identity in (
-                    (first, {}, {}), (second, {"XDG_RUNTIME_DIR": "/tmp/x"}, nobody),
-                    (third, {}, nobody)):
-                said = subprocess.run(
-                    [f"/proc/self/fd/{binary.fileno()}", "check", "--", "true"], check=False,
-                    capture_output=True, text=True, env=environment, pass_fds=[binary.fileno()],
-                    **identity)
-                self.assertEqual(tomllib.loads(said.stdout)["perch"]["control"],
-                                 wanted.replace("$XDG_RUNTIME_DIR", "/tmp/x"))
-
-    def test_the_ways_of_the_hand_over(self):
-        said = perch_says.check(perch_says.config_with("workers.app", 'handover = "zzz"\n')).stderr
-        known = re.search(r"use (.*)", said).group(1).replace(" or ", ", ").split(", ")
-        self.assertEqual({readme.words(row[0])[0] for row in table("`handover`").rows}, set(known))
 
 
 class Running(unittest.TestCase):
@@ -248,11 +179,6 @@ class Tables(unittest.TestCase):
         told = {int(code): meaning.translate(plain) for code, meaning in table("exit code").rows}
         self.assertEqual(told, {code: meaning.translate(plain)
                                 for code, meaning in perch_says.exit_codes().items()})
-
-    def test_what_a_reload_does_is_told_of_keys_that_there_are(self):
-        known = {key for name in perch_says.TABLES for key in perch_says.keys_of(name)}
-        told = {word for word in table("what changes").first_words() if word not in ("[perch]",)}
-        self.assertLessEqual(told, known)
 
     def test_what_captured_lines_become(self):
         for form, becomes in table("`capture_format`").rows:
