@@ -49,7 +49,7 @@ TEST_CASE("a storm counts refused, missing and lost replies") {
   const TemporaryDirectory directory;
   const std::string path = directory.path("s");
   ClientStorm missing({.path = path}, 1);
-  breathe();
+  CHECK(wait_until([&] { return missing.turned_away() > 0; }));
   CHECK(missing.stop().missing > 0);
 
   UniqueFd listener = listen_at(path);
@@ -63,7 +63,7 @@ TEST_CASE("a storm counts refused, missing and lost replies") {
   }
   listener.reset();
   ClientStorm refused({.path = path}, 1);
-  breathe();
+  CHECK(wait_until([&] { return refused.turned_away() > 0; }));
   CHECK(refused.stop().refused > 0);
 }
 

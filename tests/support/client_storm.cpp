@@ -72,6 +72,7 @@ void ClientStorm::run(StormCounts& counts) {
     Client client(target_.path);
     if (client.error() != 0) {
       note_refusal(client.error(), counts);
+      ++turned_away_;
     } else if (client.send(target_.request) && !client.some().empty()) {
       ++counts.served;
       ++served_;

@@ -38,6 +38,8 @@ class ClientStorm {
   ClientStorm& operator=(const ClientStorm&) = delete;
 
   [[nodiscard]] std::uint64_t served() const noexcept { return served_; }
+  // Connects that failed, whatever the reason.
+  [[nodiscard]] std::uint64_t turned_away() const noexcept { return turned_away_; }
   StormCounts stop();
 
  private:
@@ -46,6 +48,7 @@ class ClientStorm {
   Target target_;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::uint64_t> served_ = 0;
+  std::atomic<std::uint64_t> turned_away_ = 0;
   std::vector<StormCounts> counts_;
   std::vector<std::thread> threads_;
 };
