@@ -2,7 +2,6 @@
 #include "supervisor/config/nearest.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
@@ -53,7 +52,9 @@ std::optional<std::string_view> nearest(std::string_view word,
 
 std::string suggestion(std::string_view word, std::span<const std::string_view> known) {
   if (const auto meant = nearest(word, known)) return fmt::format("did you mean \"{}\"?", *meant);
-  return fmt::format("known are: {}", fmt::join(known, ", "));
+  std::string list;
+  for (const std::string_view one : known) list.append(list.empty() ? "" : ", ").append(one);
+  return "known are: " + list;
 }
 
 }  // namespace perch::config

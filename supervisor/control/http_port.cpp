@@ -22,6 +22,10 @@ std::string_view remedy(const Error& error) {
   }
 }
 
+HttpConnection::Answer answers_of(ControlTarget& target) {
+  return [&target](const HttpRequest& request) { return answer(target, request, Right::Probe); };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<HttpPort>> HttpPort::open(Loop& loop, const config::TcpAddress& address,
@@ -33,11 +37,8 @@ Result<std::unique_ptr<HttpPort>> HttpPort::open(Loop& loop, const config::TcpAd
   auto real = address_of(listener->get());
   if (!real) return fail_within(what, std::move(real.error()));
   std::unique_ptr<HttpPort> port(new HttpPort(std::move(*listener), std::move(*real)));
-  const HttpConnection::Answer answers = [&target](const HttpRequest& request) {
-    return answer(target, request, Right::Probe);
-  };
   auto http = HttpServer::create(loop, port->listener_.get(), limits,
-                                 [answers](int /*socket*/) { return answers; });
+                                 [&target](int /*socket*/) { return answers_of(target); });
   if (!http) return fail_within(what, std::move(http.error()));
   port->http_ = std::move(*http);
   return port;
