@@ -169,7 +169,7 @@ void Supervisor::watch_config() {
   if (config_watch_) return;
   auto watch = ConfigWatch::start(loop_, source_.file, [this] {
     log_.info("reload: {} has changed", source_.file);
-    static_cast<void>(reload());
+    [[maybe_unused]] const auto told = reload();
   });
   if (watch) {
     config_watch_ = std::move(*watch);
@@ -209,7 +209,8 @@ void Supervisor::start_workers() {
   introduce();
   phase_ = Phase::Running;
   apply_to_all(Event::StartRequested);
-  if (reload_is_due_) static_cast<void>(reload());
+  if (!reload_is_due_) return;
+  [[maybe_unused]] const auto told = reload();
 }
 
 void Supervisor::on_claim_failed(const ListenerSet::ClaimFailure& failure) {
