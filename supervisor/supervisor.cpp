@@ -11,6 +11,7 @@
 
 #include "common/posix/file.h"
 #include "supervisor/resolve_access.h"
+#include "supervisor/start_up_memory.h"
 
 namespace perch {
 namespace {
@@ -121,6 +122,7 @@ int Supervisor::run() {
   open_http();
   watch_config();
   claiming_.start(config_.listeners);
+  give_back_start_up_memory();
   if (phase_ != Phase::Ending || !all_at_rest()) loop_.run();
   // A start that failed has said why; that is all there is to say.
   if (introduced_) log_.info("perch ends with exit code {}", exit_code_);

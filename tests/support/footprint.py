@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""footprint.py PERCH: what a perch with one worker keeps in memory, held to limits.
+
+PERCH is stripped first, as packages do. Measured while it waits with its worker, and again after it
+has respawned one and told its status: most of its code is in use then."""
+
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+LIMITS_KIB = {"settled": (2500, 600), "after a death and a status": (3000, 600)}
+DEADLINE_S = 20
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("perch")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self.path))
+
+
+def status(control):
+    connection = UnixConnection(control)
+    connection.request("GET", "/v1/status")
+    return json.load(connection.getresponse())
+
+
+def deaths(document):
+    return sum(sum(worker["deaths"].values()) for worker in document["workers"].values())
+
+
+def kib(pid):
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    figures = dict(line.split(":", 1) for line in lines)
+    return int(figures["VmRSS"].split()[0]), int(figures["RssAnon"].split()[0])
+
+
+def only_child(pid):
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0]) if children else None
+
+
+def in_the_kernel(pid):
+    return pathlib.Path(f"/proc/{pid}/wchan").read_text()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        time.sleep(0.01)
+    sys.exit("footprint: perch did not get ready")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        here = pathlib.Path(directory)
+        perch, control, log = here / "perch", here / "control.sock", here / "log"
+        subprocess.run(["strip", "-o", perch, sys.argv[1]], check=True)
+        command = [perch, "run", "--listen", here / "app.sock", "--", "sleep", "infinity"]
+        with log.open("wb") as errors:
+            process = subprocess.Popen(command, env={"PERCH_CONTROL": str(control)}, stderr=errors)
+        try:
+            wait_until(lambda: only_child(process.pid))
+            wait_until(lambda: "epoll" in in_the_kernel(process.pid))
+            figures = {"settled": kib(process.pid)}
+            os.kill(only_child(process.pid), signal.SIGKILL)
+            wait_until(lambda: deaths(status(control)) == 1)
+            figures["after a death and a status"] = kib(process.pid)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(DEADLINE_S)
+    within = True
+    for when, (resident, anonymous) in figures.items():
+        limits = LIMITS_KIB[when]
+        print(f"{when}: {resident} KiB resident (limit {limits[0]}), "
+              f"{anonymous} KiB anonymous (limit {limits[1]})")
+        within &= resident <= limits[0] and anonymous <= limits[1]
+    sys.exit(0 if within else 1)
+
+
+main()
