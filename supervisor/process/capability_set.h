@@ -14,6 +14,7 @@
 namespace perch::process {
 
 inline constexpr int kCapSetpcap = 8;
+inline constexpr int kCapSysAdmin = 21;
 inline constexpr int kCapSysResource = 24;
 // CAP_CHECKPOINT_RESTORE, since Linux 5.9; the newest there is.
 inline constexpr int kLastCapability = 40;

@@ -37,6 +37,10 @@ PERCH_CHILD int start_session(ChildPlan& plan) {
   return answer(plan.pid);
 }
 
+// While the child's descriptors are still the parent's, with the parent's limits, and while
+// CAP_SYS_ADMIN may still be there.
+PERCH_CHILD int intercept(ChildPlan& plan) { return install_filter(plan.filter); }
+
 // In two phases, since a source may be another's target: first those below the targets' end are
 // copied above it, then each goes to its place. One that is in place already only loses its
 // close-on-exec, as dup2 takes it from the others; all else is closed by exec. This comes before
@@ -150,6 +154,7 @@ struct NamedStep {
 constexpr NamedStep kSteps[] = {
     {Stage::Signals, reset_signals},
     {Stage::Session, start_session},
+    {Stage::Intercept, intercept},
     {Stage::Descriptors, place_descriptors},
     {Stage::Cgroup, enter_cgroup},
     {Stage::OomScore, set_oom_score},
@@ -174,6 +179,8 @@ std::string_view name(Stage stage) {
       return "reset signals";
     case Stage::Session:
       return "setsid";
+    case Stage::Intercept:
+      return "install the seccomp filter";
     case Stage::Descriptors:
       return "place descriptors";
     case Stage::Cgroup:

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "supervisor/process/capability_drop.h"
+#include "supervisor/process/install_filter.h"
 
 namespace perch::process {
 
@@ -22,6 +23,7 @@ enum class Stage {
   Clone,
   Signals,
   Session,
+  Intercept,
   Descriptors,
   Cgroup,
   OomScore,
@@ -53,6 +55,7 @@ struct ChildPlan {
   std::span<char* const> candidates;  // paths to try for exec, as execvp(3) would
   char* const* argv = nullptr;
   char* const* environment = nullptr;
+  FilterStep filter;
   char* listen_pid = nullptr;  // where the child writes its own pid in decimal, or null
   std::span<FdPlacement> fds;  // targets are 0 to n-1, each once; the child's scratch space
   const char* cgroup_procs = nullptr;

@@ -12,6 +12,9 @@
 #include <string_view>
 #include <utility>
 
+#include "common/posix/fd_passing.h"
+#include "common/posix/unix_socket.h"
+
 namespace perch::process {
 namespace {
 
@@ -92,6 +95,8 @@ struct PlanStorage {
       plan.uid = request.identity->uid;
     }
     plan.capabilities = request.capabilities;
+    plan.filter.program = request.filter;
+    plan.filter.no_new_privs = request.no_new_privs;
     return plan;
   }
 };
@@ -122,6 +127,7 @@ std::string subject_of(Stage stage, const SpawnRequest& request) {
     case Stage::Clone:
     case Stage::Signals:
     case Stage::Session:
+    case Stage::Intercept:
     case Stage::Descriptors:
     case Stage::OomScore:
     case Stage::Rlimit:
@@ -131,6 +137,23 @@ std::string subject_of(Stage stage, const SpawnRequest& request) {
       return "";
   }
   return "";
+}
+
+// How the notify descriptor comes out of the child: our end, and the child's. Empty without a
+// filter.
+using NotifyLine = std::pair<UniqueFd, UniqueFd>;
+
+Result<NotifyLine> open_notify_line(const SpawnRequest& request) {
+  return request.filter.empty() ? NotifyLine() : seqpacket_pair();
+}
+
+// It was sent before the exec. What perch has no room for (EMFILE) does not arrive.
+bool take_notify(const NotifyLine& line, Child& child) {
+  if (!line.first) return true;
+  auto sent = receive_datagram(line.first.get());
+  if (!sent || sent->fds.empty()) return false;
+  child.notify = std::move(sent->fds.front());
+  return true;
 }
 
 }  // namespace
@@ -182,15 +205,26 @@ std::expected<Child, SpawnFailure> Spawner::spawn(const SpawnRequest& request) {
   ChildPlan plan = storage.plan(request);
   plan.ignored_signals = ignored_;
   plan.parent = self_;
+  const auto line = open_notify_line(request);
+  if (!line) {
+    return std::unexpected(SpawnFailure{Stage::Intercept, line.error().code().value(), ""});
+  }
+  plan.filter.socket = line->second.get();
   int pidfd = -1;
   const pid_t pid = ::clone(run_child, static_cast<char*>(stack_) + size_,
                             CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
   if (pid < 0) return std::unexpected(SpawnFailure{Stage::Clone, errno, ""});
   // A raw setresuid in the child takes the dumpable flag from the memory that both shared.
   if (plan.change_identity) ::prctl(PR_SET_DUMPABLE, 1);
-  Child child{pid, UniqueFd(pidfd)};
+  Child child{pid, UniqueFd(pidfd), {}};
+  if (plan.error == 0 && !take_notify(*line, child)) {
+    // It runs already, and nobody would answer it.
+    ::kill(pid, SIGKILL);
+    plan.failed_at = Stage::Intercept;
+    plan.error = EMFILE;
+  }
   if (plan.error == 0) return child;
-  // The failed child is a zombie now; the reaper takes it like any orphan.
+  // The failed child is a zombie, or about to be; the reaper takes it like any orphan.
   return std::unexpected(
       SpawnFailure{plan.failed_at, plan.error, subject_of(plan.failed_at, request)});
 }

@@ -6,11 +6,13 @@
 // its signals): one would run in the child, on perch's memory.
 #pragma once
 
+#include <linux/filter.h>
 #include <sys/types.h>
 
 #include <cstddef>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +42,9 @@ struct SpawnRequest {
   std::optional<mode_t> umask;
   std::optional<Identity> identity;  // unset: perch's own
   CapabilityPlan capabilities;
+  // A seccomp filter with notifications (install_filter.h), borrowed; empty: none.
+  std::span<const sock_filter> filter;
+  bool no_new_privs = false;  // with a filter: see FilterStep
 };
 
 struct SpawnFailure {
@@ -53,6 +58,7 @@ struct SpawnFailure {
 struct Child {
   pid_t pid = 0;
   UniqueFd pidfd;
+  UniqueFd notify;  // where the filter's notifications arrive; set where there was a filter
 };
 
 class Spawner {

@@ -55,6 +55,30 @@ std::string for_directory(int error) {
   return "let the worker's user enter it, or change workers.NAME.directory";
 }
 
+std::string for_filter(int error) {
+  switch (error) {
+    case EACCES:
+      return "a filter takes CAP_SYS_ADMIN or no_new_privs, and a security module refuses both: "
+             "change its policy, or use another hand-over";
+    case EBUSY:
+      return "the container's runtime or perch's parent already listens to a filter "
+             "(SCMP_ACT_NOTIFY), and the kernel allows one: take it out of the seccomp profile, or "
+             "use another hand-over";
+    case EPERM:
+      return "the container's seccomp profile forbids seccomp(2): allow it there, or use another "
+             "hand-over";
+    case EINVAL:
+    case ENOSYS:
+      return "it takes seccomp user notification (Linux 5.9 or later, a profile that allows "
+             "seccomp(2)): update the kernel, or use another hand-over";
+    case EMFILE:
+    case ENFILE:
+      return "raise the limit of open files (ulimit -n, fs.file-max)";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 std::string spawn_remedy(const SpawnFailure& failure) {
@@ -69,6 +93,8 @@ std::string spawn_remedy(const SpawnFailure& failure) {
       return "run perch as root (CAP_SETUID, CAP_SETGID), or leave user and group out";
     case Stage::Rlimit:
       return "lower it to perch's own hard limit, or give perch CAP_SYS_RESOURCE";
+    case Stage::Intercept:
+      return for_filter(failure.error);
     case Stage::Clone:
       return "raise the limit of processes and memory (pids.max, ulimit -u, memory.max)";
     case Stage::Signals:

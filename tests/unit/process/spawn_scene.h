@@ -22,6 +22,7 @@ class Cat {
 
   [[nodiscard]] pid_t pid() const noexcept { return child_.pid; }
   [[nodiscard]] int pidfd() const noexcept { return child_.pidfd.get(); }
+  [[nodiscard]] int notify() const noexcept { return child_.notify.get(); }
   // The text of /proc/PID/`name`, and where the link of that name leads.
   [[nodiscard]] std::string file(const std::string& name) const;
   [[nodiscard]] std::string link(const std::string& name) const;
