@@ -37,6 +37,17 @@ bool ask(int netlink, ino_t inode) {
   return ::send(netlink, &request, sizeof request, 0) == static_cast<ssize_t>(sizeof request);
 }
 
+using Answer = std::array<std::byte, 512>;
+
+// Empty when there is none.
+std::span<const std::byte> query(ino_t inode, Answer& buffer) {
+  const UniqueFd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!netlink || !ask(netlink.get(), inode)) return {};
+  // The kernel answers within send(); there is nothing to wait for.
+  const ssize_t got = ::recv(netlink.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  return std::span(buffer).first(got > 0 ? static_cast<std::size_t>(got) : 0);
+}
+
 template <class T>
 std::optional<T> read_at(std::span<const std::byte> bytes, std::size_t offset) {
   if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) return std::nullopt;
@@ -67,13 +78,17 @@ std::optional<QueueDepth> find_queue_length(std::span<const std::byte> answer) {
 std::optional<QueueDepth> query_queue_depth(int socket) {
   struct stat found{};
   if (::fstat(socket, &found) != 0) return std::nullopt;
-  const UniqueFd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  if (!netlink || !ask(netlink.get(), found.st_ino)) return std::nullopt;
-  std::array<std::byte, 512> buffer{};
-  // The kernel answers within send(); there is nothing to wait for.
-  const ssize_t got = ::recv(netlink.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (got <= 0) return std::nullopt;
-  return find_queue_length(std::span(buffer).first(static_cast<std::size_t>(got)));
+  Answer buffer{};
+  return find_queue_length(query(found.st_ino, buffer));
+}
+
+std::optional<int> query_socket_type(ino_t inode) {
+  Answer buffer{};
+  const std::span<const std::byte> answer = query(inode, buffer);
+  const auto header = read_at<nlmsghdr>(answer, 0);
+  if (!header || header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return std::nullopt;
+  const auto found = read_at<unix_diag_msg>(answer, NLMSG_HDRLEN);
+  return found ? std::optional<int>(found->udiag_type) : std::nullopt;
 }
 
 }  // namespace perch::listener

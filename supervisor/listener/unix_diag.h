@@ -4,6 +4,8 @@
 // none.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 
@@ -16,5 +18,8 @@ struct QueueDepth {
 
 // Of a listening socket of this process's network namespace.
 std::optional<QueueDepth> query_queue_depth(int socket);
+
+// SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET of any Unix socket there, by its number in sockfs.
+std::optional<int> query_socket_type(ino_t inode);
 
 }  // namespace perch::listener

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// InterceptAnswers: what the caller of each stopped call gets. It knows the listeners, what was
+// bound, and the sockets under temporary names that may be renamed to a listener's path. What
+// cannot be made out is the kernel's to answer. No loop, no deadline: one call, one answer.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/value/error.h"
+#include "supervisor/handover/daemon_socket.h"
+#include "supervisor/handover/intercept_targets.h"
+#include "supervisor/handover/intercepted_call.h"
+#include "supervisor/handover/notifications.h"
+#include "supervisor/handover/target_process.h"
+
+namespace perch::handover {
+
+struct InterceptSettings {
+  std::vector<InterceptTarget> targets;
+  bool probe_guard = true;         // a connect to a listener that is not bound yet is refused
+  bool tcp_reuse_address = false;  // SO_REUSEADDR for TCP sockets at bind
+};
+
+// What was answered by perch, and what it could not make out.
+struct InterceptCounts {
+  std::uint64_t bound = 0;    // a listener in the place of the daemon's socket
+  std::uint64_t listens = 0;  // without effect, as the next five
+  std::uint64_t shutdowns = 0;
+  std::uint64_t unlinks = 0;
+  std::uint64_t renames = 0;  // of a listener's path to elsewhere
+  std::uint64_t chmods = 0;
+  std::uint64_t probes = 0;      // connects refused before the bind
+  std::uint64_t refused = 0;     // renames over a listener's path
+  std::uint64_t reused = 0;      // TCP sockets given SO_REUSEADDR
+  std::uint64_t unreadable = 0;  // perch may not read the process
+};
+
+class InterceptAnswers {
+ public:
+  using Tell = std::function<void(std::string)>;
+  // `notifications` is lent; `tell` gets a line when a call goes otherwise than its caller hopes.
+  InterceptAnswers(Notifications& notifications, InterceptSettings settings, Tell tell);
+
+  // May put a descriptor into the caller. The answer is to be sent by whoever asks.
+  Answer to(const Notification& notification);
+
+  void replace(std::vector<InterceptTarget> targets) { targets_.replace(std::move(targets)); }
+  [[nodiscard]] const InterceptCounts& counts() const noexcept { return counts_; }
+  [[nodiscard]] bool all_bound() const { return targets_.all_bound(); }
+
+ private:
+  struct Caller {
+    std::uint64_t id;  // of the notification
+    TargetProcess process;
+  };
+  // A socket bound to some other name of a process' choice.
+  struct Temporary {
+    std::string name;  // the last component
+    int fd;
+    ino_t socket;
+  };
+  using Outcome = Result<Answer>;
+
+  Outcome on(Caller& caller, const call::Other& other);
+  Outcome on(Caller& caller, const call::Bind& bind);
+  Outcome on(Caller& caller, const call::Connect& connect);
+  Outcome on(Caller& caller, const call::Listen& listen);
+  Outcome on(Caller& caller, const call::Shutdown& shutdown);
+  Outcome on(Caller& caller, const call::Unlink& unlink);
+  Outcome on(Caller& caller, const call::Rename& rename);
+  Outcome on(Caller& caller, const call::Chmod& chmod);
+
+  InterceptTargets::Found find(Caller& caller, const PathArgument& path);
+  // Null when it is not in the caller, or not where it was bound.
+  const Temporary* find_temporary(const Caller& caller, const Place& place) const;
+  Outcome reuse(const Caller& caller, int fd);
+  // False, after a line, when this socket cannot be replaced by a listener.
+  Result<bool> swap(const Caller& caller, int fd, InterceptTargets::Entry& entry);
+  Outcome take_over(Caller& caller, const PathArgument& from, InterceptTargets::Entry& entry);
+  Outcome give_up(const Caller& caller, const InterceptedCall& call, const Error& error);
+
+  Notifications& notifications_;
+  InterceptTargets targets_;
+  bool probe_guard_;
+  bool tcp_reuse_address_;
+  Tell tell_;
+  std::deque<Temporary> temporaries_;
+  InterceptCounts counts_;
+};
+
+}  // namespace perch::handover
