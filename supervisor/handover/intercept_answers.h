@@ -4,6 +4,7 @@
 // cannot be made out is the kernel's to answer. No loop, no deadline: one call, one answer.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -11,7 +12,6 @@
 #include <vector>
 
 #include "common/value/error.h"
-#include "supervisor/handover/daemon_socket.h"
 #include "supervisor/handover/intercept_targets.h"
 #include "supervisor/handover/intercepted_call.h"
 #include "supervisor/handover/notifications.h"
@@ -25,10 +25,10 @@ struct InterceptSettings {
   bool tcp_reuse_address = false;  // SO_REUSEADDR for TCP sockets at bind
 };
 
-// What was answered by perch, and what it could not make out.
+// What perch answered instead of the kernel, and what it could not make out.
 struct InterceptCounts {
-  std::uint64_t bound = 0;    // a listener in the place of the daemon's socket
-  std::uint64_t listens = 0;  // without effect, as the next five
+  std::uint64_t bound = 0;    // a listener put in the place of the daemon's socket
+  std::uint64_t listens = 0;  // answered without effect, as the next four
   std::uint64_t shutdowns = 0;
   std::uint64_t unlinks = 0;
   std::uint64_t renames = 0;  // of a listener's path to elsewhere
@@ -42,10 +42,10 @@ struct InterceptCounts {
 class InterceptAnswers {
  public:
   using Tell = std::function<void(std::string)>;
-  // `notifications` is lent; `tell` gets a line when a call goes otherwise than its caller hopes.
+  // `notifications` is lent. `tell` gets a line when a call ends otherwise than its caller hopes.
   InterceptAnswers(Notifications& notifications, InterceptSettings settings, Tell tell);
 
-  // May put a descriptor into the caller. The answer is to be sent by whoever asks.
+  // May put a descriptor into the caller; the answer is to be sent by whoever asks.
   Answer to(const Notification& notification);
 
   void replace(std::vector<InterceptTarget> targets) { targets_.replace(std::move(targets)); }
@@ -57,13 +57,15 @@ class InterceptAnswers {
     std::uint64_t id;  // of the notification
     TargetProcess process;
   };
-  // A socket bound to some other name of a process' choice.
+  // A socket that was bound to a path of the daemon's choice.
   struct Temporary {
-    std::string name;  // the last component
+    std::string path;  // as the daemon wrote it
     int fd;
     ino_t socket;
   };
+  // An error leaves the call to the kernel.
   using Outcome = Result<Answer>;
+  using Entry = InterceptTargets::Entry;
 
   Outcome on(Caller& caller, const call::Other& other);
   Outcome on(Caller& caller, const call::Bind& bind);
@@ -75,13 +77,17 @@ class InterceptAnswers {
   Outcome on(Caller& caller, const call::Chmod& chmod);
 
   InterceptTargets::Found find(Caller& caller, const PathArgument& path);
-  // Null when it is not in the caller, or not where it was bound.
-  const Temporary* find_temporary(const Caller& caller, const Place& place) const;
+  // `effect` is counted when the descriptor is one of our listeners.
+  Outcome without_effect(const Caller& caller, int fd, std::uint64_t& effect);
   Outcome reuse(const Caller& caller, int fd);
-  // False, after a line, when this socket cannot be replaced by a listener.
-  Result<bool> swap(const Caller& caller, int fd, InterceptTargets::Entry& entry);
-  Outcome take_over(Caller& caller, const PathArgument& from, InterceptTargets::Entry& entry);
-  Outcome give_up(const Caller& caller, const InterceptedCall& call, const Error& error);
+  // False when the listener cannot be put there; that is told.
+  Result<bool> swap(const Caller& caller, int fd, Entry& entry);
+  void remember(const Caller& caller, int fd, const std::string& path);
+  // Null when the caller has no socket that was bound there.
+  const Temporary* find_temporary(const Caller& caller, const std::string& path) const;
+  Outcome take_over(Caller& caller, const PathArgument& from, Entry& entry);
+  void tell(const Caller& caller, const std::string& what);
+  Answer give_up(const Caller& caller, const InterceptedCall& call, const Error& error);
 
   Notifications& notifications_;
   InterceptTargets targets_;
@@ -90,6 +96,7 @@ class InterceptAnswers {
   Tell tell_;
   std::deque<Temporary> temporaries_;
   InterceptCounts counts_;
+  std::bitset<std::variant_size_v<InterceptedCall>> told_unreadable_;  // by kind of call
 };
 
 }  // namespace perch::handover

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/handover/daemon_socket.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "common/posix/unix_socket.h"
+#include "supervisor/listener/unix_diag.h"
+
+namespace perch::handover {
+namespace {
+
+// What connections inherit from their listener, or accept() goes by. The last is newer than the
+// headers (SO_PASSPIDFD, Linux 6.5).
+constexpr std::array kLentOptions{SO_PASSCRED, SO_PASSSEC, SO_RCVTIMEO, 76};
+
+std::optional<int> number_of(int socket, int option) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  if (::getsockopt(socket, SOL_SOCKET, option, &value, &size) != 0) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+Result<DaemonSocket> DaemonSocket::look_at(const TargetProcess& process, int fd) {
+  const auto inode = process.socket_inode(fd);
+  if (!inode) return std::unexpected(inode.error());
+  const auto flags = process.descriptor_flags(fd);
+  if (!flags) return std::unexpected(flags.error());
+  DaemonSocket socket(*inode, *flags);
+  if (auto copy = process.copy_descriptor(fd)) socket.copy_ = std::move(*copy);
+  return socket;
+}
+
+bool DaemonSocket::is_stream() const {
+  if (copy_) {
+    return number_of(copy_.get(), SO_DOMAIN) == AF_UNIX &&
+           number_of(copy_.get(), SO_TYPE) == SOCK_STREAM;
+  }
+  return listener::query_socket_type(inode_).value_or(SOCK_STREAM) == SOCK_STREAM;
+}
+
+CloseOnExec DaemonSocket::close_on_exec() const noexcept {
+  return (flags_ & O_CLOEXEC) != 0 ? CloseOnExec::Yes : CloseOnExec::No;
+}
+
+Result<void> DaemonSocket::lend_options(int listener) const {
+  const Blocking blocking = (flags_ & O_NONBLOCK) != 0 ? Blocking::No : Blocking::Yes;
+  if (auto set = set_blocking(listener, blocking); !set) return set;
+  for (const int option : kLentOptions) {
+    std::array<std::byte, sizeof(timeval)> value{};
+    socklen_t size = option == SO_RCVTIMEO ? sizeof(timeval) : sizeof(int);
+    if (copy_) ::getsockopt(copy_.get(), SOL_SOCKET, option, value.data(), &size);
+    // Kernels and their builds differ in what they have.
+    ::setsockopt(listener, SOL_SOCKET, option, value.data(), size);
+  }
+  return {};
+}
+
+Result<bool> reuse_address(const TargetProcess& process, int fd) {
+  const auto socket = process.copy_descriptor(fd);
+  if (!socket) return std::unexpected(socket.error());
+  const auto domain = number_of(socket->get(), SO_DOMAIN);
+  const bool is_internet = domain == AF_INET || domain == AF_INET6;
+  if (!is_internet || number_of(socket->get(), SO_TYPE) != SOCK_STREAM) return false;
+  const int yes = 1;
+  if (::setsockopt(socket->get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0) {
+    return fail("SO_REUSEADDR");
+  }
+  return true;
+}
+
+}  // namespace perch::handover

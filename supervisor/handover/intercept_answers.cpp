@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/handover/intercept_answers.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ranges>
+#include <span>
+#include <utility>
+
+#include "supervisor/handover/daemon_socket.h"
+#include "supervisor/handover/socket_name.h"
+
+namespace perch::handover {
+namespace {
+
+// A daemon renames a socket soon after it bound it; a worker that binds without end costs no more.
+constexpr std::size_t kMaxTemporaries = 64;
+
+Result<InterceptedCall> read_call(TargetProcess& process, const seccomp_data& data) {
+  const auto where = stored_arguments(data);
+  if (!where) return decode(data);
+  std::array<std::uint32_t, kMaxStoredArguments> stored{};
+  const auto used = std::span(stored).first(where->count);
+  if (auto got = process.read(where->at, std::as_writable_bytes(used)); !got) {
+    return std::unexpected(std::move(got.error()));
+  }
+  return decode(direct_call(data, used));
+}
+
+Result<SocketName> read_name(TargetProcess& process, const AddressArgument& address) {
+  std::array<std::byte, kMaxAddress> bytes{};
+  if (address.size > bytes.size()) return OtherName{};  // EINVAL from the kernel
+  const auto used = std::span(bytes).first(address.size);
+  if (auto got = process.read(address.at, used); !got) {
+    return std::unexpected(std::move(got.error()));
+  }
+  return parse_socket_name(used);
+}
+
+bool is_socket(const Place& place) {
+  struct stat found{};
+  return ::fstatat(place.directory.get(), place.name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISSOCK(found.st_mode);
+}
+
+}  // namespace
+
+InterceptAnswers::InterceptAnswers(Notifications& notifications, InterceptSettings settings,
+                                   Tell tell)
+    : notifications_(notifications),
+      targets_(std::move(settings.targets)),
+      probe_guard_(settings.probe_guard),
+      tcp_reuse_address_(settings.tcp_reuse_address),
+      tell_(std::move(tell)) {}
+
+// A caller in a pid namespace that perch does not see has no number.
+Answer InterceptAnswers::to(const Notification& notification) {
+  if (notification.pid == 0) return Answer::by_kernel();
+  Caller caller{.id = notification.id,
+                .process = TargetProcess(static_cast<pid_t>(notification.pid))};
+  const auto call = read_call(caller.process, notification.data);
+  if (!call) return give_up(caller, call::Other{}, call.error());
+  const Outcome outcome = std::visit([&](const auto& asked) { return on(caller, asked); }, *call);
+  return outcome ? *outcome : give_up(caller, *call, outcome.error());
+}
+
+InterceptAnswers::Outcome InterceptAnswers::on(Caller& /*caller*/, const call::Other& /*other*/) {
+  return Answer::by_kernel();
+}
+
+InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Bind& bind) {
+  const auto name = read_name(caller.process, bind.address);
+  if (!name) return std::unexpected(name.error());
+  if (std::holds_alternative<InternetName>(*name)) return reuse(caller, bind.fd);
+  const auto entry = targets_.find(caller.process, *name);
+  if (!entry) return std::unexpected(entry.error());
+  if (*entry == nullptr) {
+    if (const auto* const path = std::get_if<PathName>(&*name)) {
+      remember(caller, bind.fd, path->path);
+    }
+    return Answer::by_kernel();
+  }
+  // Bound twice: an error of the daemon's, which the kernel tells it.
+  const auto ours = targets_.find_descriptor(caller.process, bind.fd);
+  if (!ours) return std::unexpected(ours.error());
+  if (*ours != nullptr) return Answer::by_kernel();
+  const auto swapped = swap(caller, bind.fd, **entry);
+  if (!swapped) return std::unexpected(swapped.error());
+  return *swapped ? Answer::done() : Answer::by_kernel();
+}
+
+// Daemons that look for a live owner of their path before they bind it (lighttpd) would find perch.
+InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Connect& connect) {
+  if (!probe_guard_ || all_bound()) return Answer::by_kernel();
+  const auto name = read_name(caller.process, connect.address);
+  if (!name) return std::unexpected(name.error());
+  const auto entry = targets_.find(caller.process, *name);
+  if (!entry) return std::unexpected(entry.error());
+  if (*entry == nullptr || (*entry)->bound) return Answer::by_kernel();
+  ++counts_.probes;
+  return Answer::refused(ECONNREFUSED);
+}
+
+// The listener listens already. So its backlog stays as large as configured, and its clients see
+// perch as their peer, whichever generation serves them.
+InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Listen& listen) {
+  return without_effect(caller, listen.fd, counts_.listens);
+}
+
+// It would end the listener for good, for all who share it.
+InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Shutdown& shutdown) {
+  return without_effect(caller, shutdown.fd, counts_.shutdowns);
+}
+
+InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Unlink& unlink) {
+  const auto entry = find(caller, unlink.path);
+  if (!entry) return std::unexpected(entry.error());
+  if (*entry == nullptr) return Answer::by_kernel();
+  ++counts_.unlinks;
+  return Answer::done();
+}
+
+InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Rename& rename) {
+  const auto from = find(caller, rename.from);
+  if (!from) return std::unexpected(from.error());
+  if (*from != nullptr) {
+    ++counts_.renames;
+    return Answer::done();
+  }
+  const auto to = find(caller, rename.to);
+  if (!to) return std::unexpected(to.error());
+  return *to == nullptr ? Answer::by_kernel() : take_over(caller, rename.from, **to);
+}
+
+InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Chmod& chmod) {
+  const auto entry = find(caller, chmod.path);
+  if (!entry) return std::unexpected(entry.error());
+  if (*entry == nullptr || !(*entry)->target.mode_is_set) return Answer::by_kernel();
+  ++counts_.chmods;
+  return Answer::done();
+}
+
+InterceptTargets::Found InterceptAnswers::find(Caller& caller, const PathArgument& path) {
+  const auto text = caller.process.read_text(path.at);
+  if (!text) return std::unexpected(text.error());
+  return targets_.find(caller.process, path.base, *text);
+}
+
+InterceptAnswers::Outcome InterceptAnswers::without_effect(const Caller& caller, int fd,
+                                                           std::uint64_t& effect) {
+  const auto entry = targets_.find_descriptor(caller.process, fd);
+  if (!entry) return std::unexpected(entry.error());
+  if (*entry == nullptr) return Answer::by_kernel();
+  ++effect;
+  return Answer::done();
+}
+
+InterceptAnswers::Outcome InterceptAnswers::reuse(const Caller& caller, int fd) {
+  if (!tcp_reuse_address_) return Answer::by_kernel();
+  const auto reused = reuse_address(caller.process, fd);
+  if (!reused) return std::unexpected(reused.error());
+  if (*reused) ++counts_.reused;
+  return Answer::by_kernel();
+}
+
+Result<bool> InterceptAnswers::swap(const Caller& caller, int fd, Entry& entry) {
+  const auto socket = DaemonSocket::look_at(caller.process, fd);
+  if (!socket) return std::unexpected(socket.error());
+  const std::string what = "binds " + entry.target.path + " (listener " + entry.target.name + ") ";
+  if (!socket->is_stream()) {
+    tell(caller, what + "by a socket that is no stream: it cannot have the listener; leave this " +
+                     "path to the daemon, or give the listener another one");
+    return false;
+  }
+  // Whatever was read until here was the caller's only if it still waits.
+  if (!notifications_.still_waits(caller.id)) return fail("notification", ESRCH);
+  if (auto lent = socket->lend_options(entry.target.fd); !lent) {
+    return std::unexpected(std::move(lent.error()));
+  }
+  const auto put =
+      notifications_.put_descriptor(caller.id, entry.target.fd, fd, socket->close_on_exec());
+  if (!put) {
+    tell(caller, what + "and could not be given the listener: " + put.error().text());
+    return false;
+  }
+  entry.bound = true;
+  ++counts_.bound;
+  return true;
+}
+
+void InterceptAnswers::remember(const Caller& caller, int fd, const std::string& path) {
+  const auto socket = caller.process.socket_inode(fd);
+  if (!socket) return;
+  if (temporaries_.size() >= kMaxTemporaries) temporaries_.pop_front();
+  temporaries_.push_back({.path = path, .fd = fd, .socket = *socket});
+}
+
+// By the path as it was written, which tells two directories apart; else by the file's name, for
+// who binds from within the directory. The descriptor must still be that socket, in this process.
+const InterceptAnswers::Temporary* InterceptAnswers::find_temporary(const Caller& caller,
+                                                                    const std::string& path) const {
+  const auto is_still_there = [&](const Temporary& one) {
+    const auto socket = caller.process.socket_inode(one.fd);
+    return socket && *socket == one.socket;
+  };
+  for (const bool whole : {true, false}) {
+    for (const Temporary& one : temporaries_ | std::views::reverse) {
+      const bool is_name =
+          whole ? one.path == path : last_component(one.path) == last_component(path);
+      if (is_name && is_still_there(one)) return &one;
+    }
+  }
+  return nullptr;
+}
+
+// haproxy's way: bind a temporary name, rename it to the path. Whatever fails here, the path is not
+// replaced.
+InterceptAnswers::Outcome InterceptAnswers::take_over(Caller& caller, const PathArgument& from,
+                                                      Entry& entry) {
+  const auto path = caller.process.read_text(from.at);
+  if (!path) return Answer::refused(path.error().code().value());
+  const auto place = find_place(caller.process, from.base, *path);
+  if (!place) return Answer::refused(place.error().code().value());
+  const Temporary* const temporary = is_socket(*place) ? find_temporary(caller, *path) : nullptr;
+  const auto swapped =
+      temporary == nullptr ? Result<bool>(false) : swap(caller, temporary->fd, entry);
+  if (!swapped || !*swapped) {
+    ++counts_.refused;
+    tell(caller, "renames " + *path + " over " + entry.target.path + " (listener " +
+                     entry.target.name + "): refused (EPERM), since it is no " +
+                     "stream socket that this process has bound");
+    return Answer::refused(EPERM);
+  }
+  if (const auto gone = caller.process.unlink(place->directory.get(), place->name); !gone) {
+    tell(caller, "leaves " + *path + " behind: " + gone.error().text());
+  }
+  return Answer::done();
+}
+
+void InterceptAnswers::tell(const Caller& caller, const std::string& what) {
+  tell_("intercept: process " + std::to_string(caller.process.thread()) + " " + what);
+}
+
+// A process that goes, or gave what the kernel refuses as well, needs no word; one that perch may
+// not read needs one for each kind of call.
+Answer InterceptAnswers::give_up(const Caller& caller, const InterceptedCall& call,
+                                 const Error& error) {
+  if (!is_denial(error)) return Answer::by_kernel();
+  ++counts_.unreadable;
+  if (!told_unreadable_.test(call.index())) {
+    told_unreadable_.set(call.index());
+    tell(caller, std::string("makes ") + name(call) + " calls that perch may not look at: " +
+                     error.text() + ": the kernel answers them; give perch CAP_SYS_PTRACE, or " +
+                     "run the worker as perch's own user");
+  }
+  return Answer::by_kernel();
+}
+
+}  // namespace perch::handover

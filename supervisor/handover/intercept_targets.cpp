@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/handover/intercept_targets.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace perch::handover {
+namespace {
+
+ino_t socket_number(int fd) {
+  struct stat found{};
+  return ::fstat(fd, &found) == 0 ? found.st_ino : 0;
+}
+
+bool is_abstract(const InterceptTarget& target, const AbstractName& name) {
+  return !target.directory && target.path.starts_with('@') &&
+         std::string_view(target.path).substr(1) == name.bytes;
+}
+
+}  // namespace
+
+std::string_view last_component(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+Result<Place> find_place(const TargetProcess& process, int base, const std::string& path) {
+  const std::string_view name = last_component(path);
+  auto directory = process.open_directory(base, path.substr(0, path.size() - name.size()));
+  if (!directory) return std::unexpected(std::move(directory.error()));
+  return Place{std::move(*directory), std::string(name)};
+}
+
+InterceptTargets::InterceptTargets(std::vector<InterceptTarget> targets) {
+  replace(std::move(targets));
+}
+
+void InterceptTargets::replace(std::vector<InterceptTarget> targets) {
+  const std::vector<Entry> before = std::exchange(entries_, {});
+  for (InterceptTarget& target : targets) {
+    const bool bound = std::ranges::any_of(before, [&](const Entry& entry) {
+      return entry.bound && entry.target.name == target.name;
+    });
+    const ino_t socket = socket_number(target.fd);
+    entries_.push_back({.target = std::move(target), .socket = socket, .bound = bound});
+  }
+}
+
+bool InterceptTargets::all_bound() const { return std::ranges::all_of(entries_, &Entry::bound); }
+
+InterceptTargets::Found InterceptTargets::find(const TargetProcess& process, int base,
+                                               const std::string& path) {
+  const auto has_name = [name = last_component(path)](const Entry& entry) {
+    return entry.target.directory && entry.target.basename == name;
+  };
+  if (std::ranges::none_of(entries_, has_name)) return nullptr;
+  const auto place = find_place(process, base, path);
+  if (!place) return std::unexpected(place.error());
+  struct stat found{};
+  if (::fstat(place->directory.get(), &found) != 0) return fail("fstat");
+  const DirectoryId id{.device = found.st_dev, .inode = found.st_ino};
+  const auto entry = std::ranges::find_if(
+      entries_, [&](const Entry& one) { return has_name(one) && one.target.directory == id; });
+  return entry == entries_.end() ? nullptr : &*entry;
+}
+
+InterceptTargets::Found InterceptTargets::find(const TargetProcess& process,
+                                               const SocketName& name) {
+  if (const auto* const path = std::get_if<PathName>(&name)) {
+    return find(process, AT_FDCWD, path->path);
+  }
+  const auto* const abstract = std::get_if<AbstractName>(&name);
+  return abstract == nullptr ? Found(nullptr) : find_abstract(process, *abstract);
+}
+
+// Abstract names belong to a network namespace.
+InterceptTargets::Found InterceptTargets::find_abstract(const TargetProcess& process,
+                                                        const AbstractName& name) {
+  const auto entry = std::ranges::find_if(
+      entries_, [&](const Entry& one) { return is_abstract(one.target, name); });
+  if (entry == entries_.end()) return nullptr;
+  const auto theirs = process.network_namespace();
+  if (!theirs) return std::unexpected(theirs.error());
+  const auto ours = TargetProcess(::getpid()).network_namespace();
+  return ours && *ours == *theirs ? &*entry : nullptr;
+}
+
+InterceptTargets::Found InterceptTargets::find_descriptor(const TargetProcess& process, int fd) {
+  const auto inode = process.socket_inode(fd);
+  if (!inode && inode.error().is(ENOTSOCK)) return nullptr;
+  if (!inode) return std::unexpected(inode.error());
+  const auto entry = std::ranges::find(entries_, *inode, &Entry::socket);
+  return entry == entries_.end() ? nullptr : &*entry;
+}
+
+}  // namespace perch::handover
