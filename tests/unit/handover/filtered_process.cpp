@@ -52,7 +52,8 @@ FilteredProcess::FilteredProcess(const handover::InterceptFilter& filter, Plan p
   if (message && !message->fds.empty()) notify_ = std::move(message->fds.front());
 }
 
-void FilteredProcess::run(const handover::InterceptFilter& filter, const Plan& plan, int channel) {
+void FilteredProcess::run(const handover::InterceptFilter& filter, const Plan& plan,
+                          int channel) noexcept {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (plan.prepare && !plan.prepare()) ::_exit(kFailed);
   UniqueFd notify = install(filter.program());

@@ -61,7 +61,7 @@ class FilteredProcess {
 
  private:
   [[noreturn]] static void run(const handover::InterceptFilter& filter, const Plan& plan,
-                               int channel);
+                               int channel) noexcept;
   UniqueFd channel_;
   UniqueFd notify_;
   pid_t pid_ = -1;

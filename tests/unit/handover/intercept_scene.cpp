@@ -47,6 +47,8 @@ void InterceptScene::add(const std::string& path) {
 }
 
 std::unique_ptr<FilteredProcess> InterceptScene::start(FilteredProcess::Plan process) {
+  plan.paths.clear();
+  for (const auto& target : settings.targets) plan.paths.push_back(target.path);
   const auto filter = handover::InterceptFilter::build(plan);
   if (!filter) throw std::runtime_error(filter.error().text());
   auto child = std::make_unique<FilteredProcess>(*filter, std::move(process));
