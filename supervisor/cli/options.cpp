@@ -47,7 +47,8 @@ std::expected<std::string, ExitWithText> control_of(const Values& values,
     if (candidate == "none") break;
     if (!candidate.empty()) return candidate;
   }
-  return std::unexpected(usage("no control socket to ask; give --control PATH", command));
+  return std::unexpected(
+      usage("no control socket to ask; give --control PATH or set PERCH_CONTROL", command));
 }
 
 config::Overrides overrides_of(Values values, Arguments command, const Environment& environment) {
@@ -184,6 +185,9 @@ ExitWithText unexpected_argument(const CLI::App& app) {
   const CLI::App& command = name.empty() ? app : *app.get_subcommand(name);
   const std::string word = app.remaining(true).front();
   const bool option = word.starts_with('-');
+  if (option && command.get_option_no_throw(word) != nullptr) {
+    return usage(fmt::format("'{}' goes after the command: perch {} {}", word, name, word), name);
+  }
   const std::string_view kind = option         ? "unknown option"
                                 : name.empty() ? "unknown command"
                                                : "unexpected argument";

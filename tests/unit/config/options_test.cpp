@@ -125,7 +125,8 @@ TEST_CASE("the client commands find the control socket by themselves") {
   CHECK(options_of<ReloadOptions>({"reload"}).control == "/run/default.sock");
   CHECK(options_of<ReadyOptions>({"ready", "--control", "/x"}).control == "/x");
   const std::string nowhere =
-      "perch: no control socket to ask; give --control PATH; see perch ready --help\n";
+      "perch: no control socket to ask; give --control PATH or set PERCH_CONTROL; see perch ready "
+      "--help\n";
   CHECK(exit_of({"ready"}, {}).text == nowhere);
   CHECK(exit_of({"ready", "--control", "none"}).text == nowhere);
 }
@@ -202,6 +203,8 @@ TEST_CASE("wrong usage is one line with a hint, on stderr, and exit code 2") {
       {{"bogus"}, "unknown command 'bogus'; see perch --help"},
       {{"statsu"}, "unknown command 'statsu' (did you mean status?); see perch --help"},
       {{"-c", "f"}, "unknown option '-c'; see perch --help"},
+      {{"--control", "/x", "status"},
+       "'--control' goes after the command: perch status --control; see perch status --help"},
       {{"run", "--bogus"}, "unknown option '--bogus'; see perch run --help"},
       {{"run", "--listn", "/x"},
        "unknown option '--listn' (did you mean --listen?); see perch run --help"},
