@@ -27,7 +27,7 @@ std::string head(const ordered_json& perch) {
                             is_said(config) ? cell(config) : "command line only",
                             cell(at(reloads, "ok")), cell(at(reloads, "failed"))));
   if (is_said(at(reloads, "last_error"))) {
-    out += detail("last reload refused: " + cell(at(reloads, "last_error")));
+    out += detail("last refused reload: " + cell(at(reloads, "last_error")));
   }
   const auto& protection = at(perch, "oom_protection");
   out += detail(fmt::format("OOM protection: tier {}: {}", cell(at(protection, "tier")),
