@@ -38,10 +38,10 @@ std::string instance_rows(const ordered_json& instance) {
 
 std::string memory_row(const ordered_json& memory) {
   if (!memory.is_object()) return {};
-  return row(
-      "memory",
-      fmt::format("{} in use, peak {}, limit {}", bytes_cell(at(memory, "usage_bytes")),
-                  bytes_cell(at(memory, "peak_bytes")), bytes_cell(at(memory, "limit_bytes"))));
+  return row("memory", fmt::format("{} in use, peak {}, limit {}, of perch's cgroup",
+                                   bytes_cell(at(memory, "usage_bytes")),
+                                   bytes_cell(at(memory, "peak_bytes")),
+                                   bytes_cell(at(memory, "limit_bytes"))));
 }
 
 std::string death_counts(const ordered_json& counts) {

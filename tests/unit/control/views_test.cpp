@@ -59,7 +59,7 @@ TEST_CASE("a worker's memory is shown where perch tells it") {
                                     "limit_bytes": null, "peak_bytes": 2097152}}}})",
                                 "app", Colour::Off);
   REQUIRE(page);
-  CHECK(page->contains("memory        1.0 MiB in use, peak 2.0 MiB, limit -\n"));
+  CHECK(page->contains("memory        1.0 MiB in use, peak 2.0 MiB, limit -, of perch's cgroup\n"));
 }
 
 TEST_CASE("a worker that is not there is missed with who was meant") {
