@@ -20,7 +20,7 @@ NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-
            "perch run --listen /run/peer")
 # By the first cell of the head; each has its test here, in readme_config_test.py or in e2e/metrics.
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
-          "what changes", "metric", "`capture_format`", "command"}
+          "what changes", "metric", "`capture_format`", "command", "restart as fast as can be"}
 
 
 def table(head):
@@ -203,6 +203,15 @@ restart = {{policy = "never"}}
 ''')
             config.flush()
             return perch_says.run("run", "-c", config.name).stderr.strip()
+
+    def test_the_figures_are_those_of_the_result(self):
+        measured = readme.read(f"{perch_says.SOURCES}/tests/bench/results/recovery.md").tables
+        fast, rest = (measured[head].rows for head in ("restart as fast as can be", "at rest"))
+        for name, *figures in table("restart as fast as can be").rows:
+            name = name.removeprefix("systemd-").removesuffix(" in a loop").partition(":")[0]
+            found = [cell.partition(" + ")[0] for row in fast + rest if row[0] == name
+                     for cell in row[1:]]
+            self.assertLessEqual(set(figures), set(found), name)
 
     def test_there_is_no_other_table(self):
         self.assertEqual(set(README.tables), TABLES)
