@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/generation.h"
 
+#include <sys/stat.h>
+
 #include "supervisor/handover/prepare.h"
 #include "supervisor/process/spawn_remedy.h"
 
 namespace perch {
 namespace {
 
+constexpr int kCannotBeRun = 126;
+
 std::optional<int> shell_code_of(const process::SpawnFailure& failure) {
   if (failure.stage == process::Stage::Clone) return std::nullopt;
   const bool not_found = failure.stage == process::Stage::Exec &&
                          (failure.error == ENOENT || failure.error == ENOTDIR);
-  return not_found ? 127 : 126;
+  return not_found ? 127 : kCannotBeRun;
 }
 
 CaptureSettings capture_settings(const config::WorkerConfig& config) {
@@ -35,6 +39,23 @@ std::string why_not(const process::SpawnFailure& failure) {
   return failure.text() + (remedy.empty() ? "" : "; " + remedy);
 }
 
+handover::InterceptTarget target_of(const std::string& name, const listener::Listener& listener,
+                                    bool mode_is_set) {
+  handover::InterceptTarget target{.name = name,
+                                   .fd = listener.fd(),
+                                   .path = listener.parts().path,
+                                   .directory = {},
+                                   .basename = {},
+                                   .mode_is_set = mode_is_set};
+  const auto& directory = listener.parts().directory;
+  if (!directory) return target;
+  struct stat found{};
+  ::fstat(directory->fd(), &found);
+  target.directory = {.device = found.st_dev, .inode = found.st_ino};
+  target.basename = directory->basename();
+  return target;
+}
+
 }  // namespace
 
 std::vector<handover::NamedFd> Generation::named_listeners(const Launch& launch) const {
@@ -44,6 +65,17 @@ std::vector<handover::NamedFd> Generation::named_listeners(const Launch& launch)
     named.push_back({launch.config.listeners[i], listeners_[i]->fd()});
   }
   return named;
+}
+
+handover::InterceptSettings Generation::intercept_settings(const Launch& launch) const {
+  handover::InterceptSettings settings{.targets = {},
+                                       .probe_guard = launch.config.probe_guard,
+                                       .tcp_reuse_address = launch.config.tcp_reuse_address};
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    const std::string& name = launch.config.listeners[i];
+    settings.targets.push_back(target_of(name, *listeners_[i], launch.with_mode.contains(name)));
+  }
+  return settings;
 }
 
 std::expected<Generation::Born, Generation::Stillborn> Generation::spawn(
@@ -58,6 +90,7 @@ std::expected<Generation::Born, Generation::Stillborn> Generation::spawn(
   }
   generation->pid = child->pid;
   generation->session = child->pid;
+  generation->calls_ = std::move(child->notify);
   return Born{std::move(generation), std::move(child->pidfd)};
 }
 
@@ -103,7 +136,21 @@ process::SpawnRequest Generation::request(const Stage& stage, const Plan& plan,
   return request;
 }
 
+std::expected<void, Generation::Stillborn> Generation::listen(
+    Loop& loop, const Launch& launch, handover::Interceptor::Callbacks callbacks) {
+  if (calls_) {
+    auto serving = handover::Interceptor::serve(loop, std::move(calls_), pid,
+                                                intercept_settings(launch), std::move(callbacks));
+    if (!serving) return std::unexpected(Stillborn{serving.error().text(), kCannotBeRun});
+    interceptor_ = std::move(*serving);
+  }
+  const auto watched = notify_ ? notify_->watch(loop) : Result<void>();
+  if (!watched) return std::unexpected(Stillborn{watched.error().text(), std::nullopt});
+  return {};
+}
+
 void Generation::drain() {
+  if (interceptor_) interceptor_->drain();
   if (channel_) channel_->drain();
   if (notify_) notify_->drain();
   if (capture_) capture_->drain();

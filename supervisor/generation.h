@@ -14,6 +14,7 @@
 
 #include "common/loop/loop.h"
 #include "supervisor/handover/channel.h"
+#include "supervisor/handover/interceptor.h"
 #include "supervisor/handover/notify_socket.h"
 #include "supervisor/launch.h"
 #include "supervisor/listener_set.h"
@@ -63,10 +64,17 @@ class Generation {
   static std::expected<Born, Stillborn> spawn(const Stage& stage, Plan plan,
                                               const OnMessage& on_message);
 
-  // Once the worker runs: from here on the loop hears its notify socket.
-  Result<void> listen(Loop& loop) { return notify_ ? notify_->watch(loop) : Result<void>(); }
-  // Hears everything that the worker has said and written so far.
+  // Once the worker runs: from here on the loop hears its notify socket and answers its calls.
+  // Where perch cannot, the worker must not go on.
+  std::expected<void, Stillborn> listen(Loop& loop, const Launch& launch,
+                                        handover::Interceptor::Callbacks callbacks);
+  // Answers, and hears, everything that the worker has asked, said and written so far.
   void drain();
+  // By `intercept`: it has bound every listener.
+  [[nodiscard]] bool has_bound() const { return interceptor_ && interceptor_->all_bound(); }
+  [[nodiscard]] handover::InterceptCounts intercepted() const {
+    return interceptor_ ? interceptor_->counts() : handover::InterceptCounts();
+  }
   [[nodiscard]] bool has_channel() const noexcept { return channel_ != nullptr; }
   // Hands new listeners to the running worker and takes away the ones that are gone; for `channel`
   // alone (has_channel).
@@ -101,10 +109,13 @@ class Generation {
   Result<ChildEnds> open_lines(const Stage& stage, const Plan& plan, const OnMessage& on_message);
   process::SpawnRequest request(const Stage& stage, const Plan& plan, const ChildEnds& ends) const;
   [[nodiscard]] std::vector<handover::NamedFd> named_listeners(const Launch& launch) const;
+  [[nodiscard]] handover::InterceptSettings intercept_settings(const Launch& launch) const;
 
   std::vector<SharedListener> listeners_;
   std::unique_ptr<handover::Channel> channel_;
   std::unique_ptr<handover::NotifySocket> notify_;
+  UniqueFd calls_;  // that the filter stops, until the interceptor has them
+  std::unique_ptr<handover::Interceptor> interceptor_;
   std::unique_ptr<OutputCapture> capture_;
 };
 

@@ -2,6 +2,7 @@
 #include "supervisor/instance.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -84,7 +85,15 @@ void Instance::on_deadline() {
     return around_.owner.on_event(*this, lifecycle::Event::BackoffOver);
   }
   if (generation_) generation_->drain();
-  if (!deadline_.armed()) around_.owner.on_event(*this, lifecycle::Event::DeadlinePassed);
+  if (deadline_.armed()) return;
+  if (std::holds_alternative<lifecycle::Starting>(state_)) report_unbound();
+  around_.owner.on_event(*this, lifecycle::Event::DeadlinePassed);
+}
+
+void Instance::report_unbound() {
+  if (launch_.config.readiness.by != config::ReadinessBy::Bound || !generation_) return;
+  around_.log.warn("worker {}: has not bound {}: check that it binds the path of each", name_,
+                   fmt::join(launch_.config.listeners, ", "));
 }
 
 void Instance::spawn() {
@@ -109,18 +118,32 @@ void Instance::spawn() {
                         [this](const NotifyMessage& message) { on_message(message); });
   if (!born) return on_stillborn(born.error());
   generation_ = std::move(born->generation);
-  auto watched = around_.reaper.watch(generation_->pid, std::move(born->pidfd), *this);
-  if (watched) watched = generation_->listen(around_.stage.loop);
-  if (!watched) {
+  if (const auto attended = attend(std::move(born->pidfd)); !attended) {
     // What cannot be watched must not serve; it is reaped as an orphan.
     around_.reaper.forget(generation_->pid);
     sweep(generation_->pid);
     generation_.reset();
-    return on_stillborn({watched.error().text(), std::nullopt});
+    return on_stillborn(attended.error());
   }
   around_.log.info("worker {}: generation {} is pid {}", name_, generations_, generation_->pid);
   around_.owner.on_event(*this, lifecycle::Event::Spawned);
   if (launch_.config.readiness.by == config::ReadinessBy::Started) become_ready();
+}
+
+std::expected<void, Generation::Stillborn> Instance::attend(UniqueFd pidfd) {
+  const auto watched = around_.reaper.watch(generation_->pid, std::move(pidfd), *this);
+  if (!watched) {
+    return std::unexpected(Generation::Stillborn{watched.error().text(), std::nullopt});
+  }
+  return generation_->listen(
+      around_.stage.loop, launch_,
+      {.on_bound = [this] { on_bound(); },
+       .on_trouble =
+           [this](const std::string& line) { around_.log.warn("worker {}: {}", name_, line); }});
+}
+
+void Instance::on_bound() {
+  if (launch_.config.readiness.by == config::ReadinessBy::Bound) become_ready();
 }
 
 void Instance::on_stillborn(const Generation::Stillborn& failure) {
@@ -139,7 +162,6 @@ void Instance::become_ready() {
   if (!generation_ || generation_->ready_at) return;
   generation_->ready_at = steady_clock::now();
   statistics_.on_ready(generation_->born, *generation_->ready_at);
-  around_.listeners.on_served(launch_.config.listeners);
   around_.owner.on_event(*this, lifecycle::Event::BecameReady);
 }
 
@@ -155,8 +177,9 @@ void Instance::on_message(const NotifyMessage& message) {
     if (*more > 0) deadline_.extend(std::min(microseconds(*more), microseconds(kMaxExtension)));
   }
   name_successor(message);
-  // Last: it may start a new life, and this generation with it.
-  if (message.says("READY", "1")) become_ready();
+  // Last: it may start a new life, and this generation with it. What counts by `bound` is to bind.
+  const bool may_say = launch_.config.readiness.by != config::ReadinessBy::Bound;
+  if (may_say && message.says("READY", "1")) become_ready();
 }
 
 // A worker can only name what descends from it or what it left behind, a daemon in a session of its
@@ -213,29 +236,15 @@ void Instance::set_launch(Launch launch) {
   launch_ = std::move(launch);
   if (generation_) generation_->adjust_capture(launch_.config);
   // It need not say any more that it is ready.
-  const bool starting = std::holds_alternative<lifecycle::Starting>(state_);
-  if (starting && launch_.config.readiness.by == config::ReadinessBy::Started) become_ready();
+  if (!std::holds_alternative<lifecycle::Starting>(state_)) return;
+  if (launch_.config.readiness.by == config::ReadinessBy::Started) become_ready();
+  if (generation_ && generation_->has_bound()) on_bound();
 }
 
 void Instance::rehand(Launch launch) {
   set_launch(std::move(launch));
   // One that was started with another hand-over is on its way out; its successor takes them.
-  if (generation_ && !reaped_ && generation_->has_channel()) hand_over_live();
-}
-
-// One that stops or dies leaves them to its successor.
-void Instance::renew_listeners() {
-  if (!generation_ || reaped_ || process::is_exiting(generation_->pid)) return;
-  if (generation_->has_channel()) return hand_over_live();
-  const bool serves = std::holds_alternative<lifecycle::Starting>(state_) ||
-                      std::holds_alternative<lifecycle::Ready>(state_);
-  if (!serves) return;
-  around_.log.warn("worker {}: has a listener that nobody reaches any more; it is restarted",
-                   name_);
-  around_.owner.on_event(*this, lifecycle::Event::RestartRequested);
-}
-
-void Instance::hand_over_live() {
+  if (!generation_ || reaped_ || !generation_->has_channel()) return;
   const auto done = generation_->rehand(launch_, around_.listeners.find(launch_.config.listeners));
   if (done || stopped_on_request()) return;
   around_.log.warn("worker {}: {}; it is restarted", name_, done.error().text());
@@ -342,6 +351,7 @@ void Instance::on_orphan_reaped() {
 // What the old life held is let go once the new one runs: nobody waits for that.
 void Instance::finish() {
   const std::unique_ptr<Generation> ended = std::move(generation_);
+  intercepted_.add(ended->intercepted());
   around_.owner.on_event(*this, lifecycle::Event::Died);
   if (std::holds_alternative<lifecycle::Idle>(state_)) statistics_.on_rest();
 }

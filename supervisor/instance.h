@@ -18,6 +18,7 @@
 #include "supervisor/control/status.h"
 #include "supervisor/deadline.h"
 #include "supervisor/generation.h"
+#include "supervisor/intercept_totals.h"
 #include "supervisor/journal.h"
 #include "supervisor/launch.h"
 #include "supervisor/lifecycle/backoff.h"
@@ -89,8 +90,6 @@ class Instance final : public process::Reaper::Mourner {
   void set_launch(Launch launch);
   // The same worker with other listeners, while it runs.
   void rehand(Launch launch);
-  // One of its listeners is another socket now. Who cannot be handed it live is restarted.
-  void renew_listeners();
   void forward(int signal_number);
   // Somebody wants it to run now, whatever came before.
   void forget_failures() { decision_ = {}; }
@@ -104,10 +103,13 @@ class Instance final : public process::Reaper::Mourner {
  private:
   void on_dead() override;
   void on_reaped(const process::Exit& exit) override;
+  std::expected<void, Generation::Stillborn> attend(UniqueFd pidfd);
   void on_message(const NotifyMessage& message);
+  void on_bound();
+  // Not ready in time, by `bound`.
+  void report_unbound();
   void on_deadline();
   void become_ready();
-  void hand_over_live();
   void name_successor(const NotifyMessage& message);
   bool succeed();
   void conclude(const control::DeathRecord& record, const lifecycle::End& end);
@@ -133,6 +135,7 @@ class Instance final : public process::Reaper::Mourner {
   process::Sweep last_sweep_;
   std::optional<process::WorkerCgroup> cgroup_;
   Statistics statistics_;
+  InterceptTotals intercepted_;
   lifecycle::Decision decision_;  // after the latest end
   std::optional<int> shell_code_;
   bool first_stillborn_ = false;

@@ -51,6 +51,10 @@ control::WorkerStatus Instance::status() const {
       steady_clock::now() - *generation_->ready_at >= launch_.config.restart.stable_after;
   if (stable) status.consecutive_failures = 0;
   statistics_.describe(status);
+  if (launch_.filter) {
+    status.intercept =
+        intercepted_.with(generation_ ? generation_->intercepted() : handover::InterceptCounts());
+  }
   status.instances.push_back(instance_status());
   return status;
 }

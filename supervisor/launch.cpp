@@ -9,6 +9,7 @@
 
 #include "supervisor/handover/prepare.h"
 #include "supervisor/process/account.h"
+#include "supervisor/process/capability_set.h"
 
 namespace perch {
 namespace {
@@ -70,10 +71,33 @@ std::vector<process::ResourceLimit> limits_of(const config::WorkerConfig& config
   return limits;
 }
 
+bool has_sys_admin() {
+  const auto effective = process::CapabilitySet::effective();
+  return effective && effective->contains(process::kCapSysAdmin);
+}
+
+Result<void> prepare_intercept(const std::string& worker, const config::Config& config,
+                               Launch& launch) {
+  launch.no_new_privs = !has_sys_admin();
+  handover::FilterPlan plan{
+      .probe_guard = launch.config.probe_guard, .mode_guard = false, .paths = {}};
+  for (const std::string& name : launch.config.listeners) {
+    const config::ListenerConfig& listener = config.listeners.at(name);
+    if (listener.mode) launch.with_mode.insert(name);
+    plan.paths.push_back(listener.path);
+  }
+  plan.mode_guard = !launch.with_mode.empty();
+  auto filter = handover::InterceptFilter::build(plan);
+  if (!filter) return fail_within(key_of(worker, "handover"), std::move(filter.error()));
+  launch.filter = std::move(*filter);
+  return {};
+}
+
 }  // namespace
 
-Result<Launch> resolve_launch(const std::string& worker, const config::WorkerConfig& config,
+Result<Launch> resolve_launch(const std::string& worker, const config::Config& whole,
                               const rlimit& inherited_nofile, Log& log) {
+  const config::WorkerConfig& config = whole.workers.at(worker);
   Launch launch;
   launch.config = config;
   if (auto identity = resolve_identity(worker, launch); !identity) {
@@ -92,6 +116,10 @@ Result<Launch> resolve_launch(const std::string& worker, const config::WorkerCon
   }
   launch.limits = limits_of(config, inherited_nofile);
   launch.environment = merged_environment(launch.environment, config.environment);
+  if (config.handover != config::HandoverWay::Intercept) return launch;
+  if (auto prepared = prepare_intercept(worker, whole, launch); !prepared) {
+    return std::unexpected(std::move(prepared.error()));
+  }
   return launch;
 }
 
@@ -108,6 +136,10 @@ process::SpawnRequest request_of(const Launch& launch, const LifeFacts& life) {
   request.umask = launch.config.umask;
   request.identity = launch.identity;
   request.capabilities = launch.capabilities;
+  if (launch.filter) {
+    request.filter = launch.filter->program();
+    request.no_new_privs = launch.no_new_privs;
+  }
   return request;
 }
 

@@ -8,11 +8,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "common/value/error.h"
 #include "supervisor/config/schema.h"
+#include "supervisor/handover/intercept_filter.h"
 #include "supervisor/log.h"
 #include "supervisor/process/spawn.h"
 
@@ -25,11 +27,15 @@ struct Launch {
   process::CapabilityPlan capabilities;
   std::vector<process::ResourceLimit> limits;
   std::vector<std::string> environment;  // perch's own and the configured, without the generation's
+  // For intercept alone.
+  std::optional<handover::InterceptFilter> filter;
+  bool no_new_privs = false;        // or the kernel would take no filter from perch
+  std::set<std::string> with_mode;  // the listeners whose mode the worker does not change
 };
 
 // `inherited_nofile` is what perch was started with, before it raised its own limit. The error
 // names the key and the remedy; what will not be as configured is logged.
-Result<Launch> resolve_launch(const std::string& worker, const config::WorkerConfig& config,
+Result<Launch> resolve_launch(const std::string& worker, const config::Config& config,
                               const rlimit& inherited_nofile, Log& log);
 
 struct LifeFacts {

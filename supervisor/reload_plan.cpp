@@ -12,7 +12,7 @@ namespace {
 Result<void> resolve_workers(const std::vector<std::string>& names, const rlimit& inherited_nofile,
                              ReloadPlan& plan, Log& log) {
   for (const std::string& name : names) {
-    auto launch = resolve_launch(name, plan.wanted.workers.at(name), inherited_nofile, log);
+    auto launch = resolve_launch(name, plan.wanted, inherited_nofile, log);
     if (!launch) return std::unexpected(std::move(launch.error()));
     plan.launches.emplace(name, std::move(*launch));
   }

@@ -23,7 +23,7 @@ _perch_files() {
 _perch_value() {
   case $1 in
     -c | --config | --control | --listen | =) _perch_files "$2" ;;
-    --handover) _perch_words 'channel listen-fds stdin' "$2" ;;
+    --handover) _perch_words 'channel intercept listen-fds stdin' "$2" ;;
     --policy) _perch_words 'always on-failure never' "$2" ;;
     --log-format) _perch_words 'auto json text' "$2" ;;
     --stop-timeout | --timeout | --since) ;;
@@ -32,7 +32,8 @@ _perch_value() {
 }
 
 _perch_options() {
-  local start='-c --config --listen --handover --policy --control --stop-timeout --log-format'
+  local start='-c --config --listen --handover --intercept --policy --control'
+  start+=' --stop-timeout --log-format'
   case $1 in
     run) echo "$start" ;;
     check) echo "$start --diff" ;;

@@ -21,6 +21,7 @@ struct Values {
   bool all = false;
   bool diff = false;
   bool follow = false;
+  bool intercept = false;
   bool json = false;
   bool no_wait = false;
   bool version = false;

@@ -52,6 +52,7 @@ std::expected<std::string, ExitWithText> control_of(const Values& values,
 }
 
 config::Overrides overrides_of(Values values, Arguments command, const Environment& environment) {
+  if (values.intercept) values.handover = "intercept";
   config::Overrides overrides{.listen = std::move(values.listen),
                               .command = std::move(command),
                               .handover = std::move(values.handover),
@@ -143,6 +144,9 @@ Made make_action(const Given& given, Request request) {
 Made command_of(Given given) {
   const std::string& name = given.command;
   if (name == "version") return VersionOptions{};
+  if (given.values.intercept && given.values.handover) {
+    return wrong(given, "give --intercept or --handover, not both");
+  }
   if (name == "run") return make_run(std::move(given));
   if (name != "check" || given.values.diff) {
     auto control = control_of(given.values, given.environment, name);

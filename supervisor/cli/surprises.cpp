@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "supervisor/config/choices.h"
 #include "supervisor/process/spawn.h"
 
 namespace perch::cli {
@@ -65,6 +66,17 @@ void check_rights(const std::string& name, const WorkerConfig& worker, Lines& li
       name));
 }
 
+void check_intercept_keys(const std::string& name, const WorkerConfig& worker, Lines& lines) {
+  if (worker.handover == config::HandoverWay::Intercept) return;
+  const WorkerConfig otherwise;
+  const auto tell = [&](std::string_view key) {
+    lines.push_back(fmt::format("worker {}: {} is without effect: handover is {}, not intercept",
+                                name, key, config::word(worker.handover)));
+  };
+  if (worker.probe_guard != otherwise.probe_guard) tell("probe_guard");
+  if (worker.tcp_reuse_address != otherwise.tcp_reuse_address) tell("tcp_reuse_address");
+}
+
 void check_worker(const std::string& name, const WorkerConfig& worker, Lines& lines) {
   if (worker.listeners.empty()) {
     lines.push_back(fmt::format("worker {}: takes no listener; perch only keeps it running", name));
@@ -75,6 +87,7 @@ void check_worker(const std::string& name, const WorkerConfig& worker, Lines& li
   }
   check_program(name, worker, lines);
   check_rights(name, worker, lines);
+  check_intercept_keys(name, worker, lines);
 }
 
 }  // namespace

@@ -44,22 +44,27 @@ std::string memory_row(const ordered_json& memory) {
                                    bytes_cell(at(memory, "limit_bytes"))));
 }
 
-std::string death_counts(const ordered_json& counts) {
+std::string counted(const ordered_json& counts) {
   std::string text;
-  for (const auto& [cause, number] : counts.items()) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", printable(cause), cell(number));
+  for (const auto& [what, number] : counts.items()) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", printable(what), cell(number));
   }
   return text.empty() ? "-" : text;
+}
+
+// Of a worker by `intercept`.
+std::string intercept_row(const ordered_json& counts) {
+  return counts.is_object() ? row("answered", counted(counts)) : "";
 }
 
 std::string figures(const ordered_json& worker) {
   return row("starts", fmt::format("{}, failures in a row {}", cell(at(worker, "starts")),
                                    cell(at(worker, "consecutive_failures")))) +
-         row("deaths", death_counts(at(worker, "deaths"))) +
+         row("deaths", counted(at(worker, "deaths"))) +
          row("survived", fmt::format("{} OOM kills below it", cell(at(worker, "oom_in_tree")))) +
          row("left alone", fmt::format("{} orphans of unknown origin",
                                        cell(at(worker, "unattributed_orphans")))) +
-         row("outage", outage_cell(worker));
+         intercept_row(at(worker, "intercept")) + row("outage", outage_cell(worker));
 }
 
 std::string listener_lines(const ordered_json& names, const ordered_json& listeners) {
@@ -67,10 +72,10 @@ std::string listener_lines(const ordered_json& names, const ordered_json& listen
   std::string out = "\nlisteners\n";
   for (const auto& name : names) {
     const auto& listener = at(listeners, name.is_string() ? name.get<std::string>() : "");
-    out += detail(fmt::format("{}: {}, {} of {} waiting, {} heals, healable {}, claimed {}",
-                              cell(name), cell(at(listener, "state")), cell(at(listener, "queued")),
-                              cell(at(listener, "backlog")), cell(at(listener, "heals")),
-                              cell(at(listener, "healable")), cell(at(listener, "claimed"))));
+    out += detail(fmt::format("{}: {} of {} waiting, {} heals, healable {}, claimed {}", cell(name),
+                              cell(at(listener, "queued")), cell(at(listener, "backlog")),
+                              cell(at(listener, "heals")), cell(at(listener, "healable")),
+                              cell(at(listener, "claimed"))));
     out += "    " + cell(at(listener, "path")) + "\n";
   }
   return out;

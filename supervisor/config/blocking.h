@@ -5,6 +5,8 @@
 //  - channel: non-blocking. Its workers sit in epoll: a worker blocked in accept() swallows one
 //    fresh connection as it dies.
 //  - listen-fds and stdin: blocking, as systemd and inetd hand them out and as daemons expect.
+//  - intercept: blocking, until the worker binds a socket of its own: as that one is from then on.
+//    Such a listener is shared with nobody.
 #pragma once
 
 #include "common/posix/unix_socket.h"
@@ -14,6 +16,11 @@ namespace perch::config {
 
 constexpr Blocking blocking_of(HandoverWay way) {
   return way == HandoverWay::Channel ? Blocking::No : Blocking::Yes;
+}
+
+constexpr bool may_share(HandoverWay one, HandoverWay other) {
+  return one != HandoverWay::Intercept && other != HandoverWay::Intercept &&
+         blocking_of(one) == blocking_of(other);
 }
 
 }  // namespace perch::config

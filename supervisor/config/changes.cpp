@@ -109,6 +109,12 @@ Lines Story::keys_of(const std::string& worker) const {
       keys.push_back(fmt::format("its listener {} has another path", moved));
     }
   }
+  if (after.handover != HandoverWay::Intercept) return keys;
+  for (const std::string& name : listeners_with_mode_anew(running_, wanted_)) {
+    if (std::ranges::find(after.listeners, name) == after.listeners.end()) continue;
+    keys.push_back(fmt::format("its listener {} has {} mode of its own", name,
+                               wanted_.listeners.at(name).mode ? "a" : "no"));
+  }
   return keys;
 }
 

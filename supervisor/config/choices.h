@@ -26,10 +26,13 @@ struct Choice {
 
 inline constexpr auto kHandoverWays =
     std::to_array<Choice<HandoverWay>>({{"channel", HandoverWay::Channel},
+                                        {"intercept", HandoverWay::Intercept},
                                         {"listen-fds", HandoverWay::ListenFds},
                                         {"stdin", HandoverWay::Stdin}});
-inline constexpr auto kReadinessBys = std::to_array<Choice<ReadinessBy>>(
-    {{"notify", ReadinessBy::Notify}, {"started", ReadinessBy::Started}});
+inline constexpr auto kReadinessBys =
+    std::to_array<Choice<ReadinessBy>>({{"notify", ReadinessBy::Notify},
+                                        {"started", ReadinessBy::Started},
+                                        {"bound", ReadinessBy::Bound}});
 inline constexpr auto kRestartWhens =
     std::to_array<Choice<RestartWhen>>({{"always", RestartWhen::Always},
                                         {"on-failure", RestartWhen::OnFailure},
@@ -38,8 +41,6 @@ inline constexpr auto kOnGiveUps =
     std::to_array<Choice<OnGiveUp>>({{"hold", OnGiveUp::Hold}, {"exit", OnGiveUp::Exit}});
 inline constexpr auto kOnExits =
     std::to_array<Choice<OnExit>>({{"keep", OnExit::Keep}, {"unlink", OnExit::Unlink}});
-inline constexpr auto kPeerCredentials = std::to_array<Choice<PeerCredentials>>(
-    {{"perch", PeerCredentials::Perch}, {"worker", PeerCredentials::Worker}});
 inline constexpr auto kLogFormats = std::to_array<Choice<LogFormat>>(
     {{"auto", LogFormat::Auto}, {"json", LogFormat::Json}, {"text", LogFormat::Text}});
 inline constexpr auto kLogLevels = std::to_array<Choice<LogLevel>>({{"debug", LogLevel::Debug},
@@ -52,10 +53,9 @@ inline constexpr auto kCaptureFormats =
                                           {"prefix", CaptureFormat::Prefix},
                                           {"json", CaptureFormat::Json}});
 
-inline constexpr auto kLaterHandoverWays = std::to_array<std::string_view>({"intercept"});
 inline constexpr auto kLaterReadinessBys = std::to_array<std::string_view>({"probe"});
 
-// "channel, listen-fds or stdin"
+// "always, on-failure or never"
 template <class E>
 std::string words_of(std::span<const Choice<E>> choices) {
   std::string words;
@@ -98,9 +98,6 @@ constexpr std::string_view word(RestartWhen value) {
 }
 constexpr std::string_view word(OnGiveUp value) { return word<OnGiveUp>(value, kOnGiveUps); }
 constexpr std::string_view word(OnExit value) { return word<OnExit>(value, kOnExits); }
-constexpr std::string_view word(PeerCredentials value) {
-  return word<PeerCredentials>(value, kPeerCredentials);
-}
 constexpr std::string_view word(LogFormat value) { return word<LogFormat>(value, kLogFormats); }
 constexpr std::string_view word(CaptureFormat value) {
   return word<CaptureFormat>(value, kCaptureFormats);

@@ -16,11 +16,12 @@ enum class Depth { None, Policy, Listeners, Process };
 // What the worker's process is made of, and what perch alone goes by; beside both, its listeners.
 // Every field is named here, so a new one does not compile until it is sorted.
 auto process_and_policy(const WorkerConfig& worker) {
-  const auto& [command, listeners, handover, required, stop_signal, stop_timeout, forward_signals,
-               reload_signal, capture, capture_format, capture_rate, user, group, directory, umask,
-               environment, capabilities, rlimits, readiness, restart] = worker;
-  return std::pair(std::tie(command, handover, capture, user, group, directory, umask, environment,
-                            capabilities, rlimits),
+  const auto& [command, listeners, handover, probe_guard, tcp_reuse_address, required, stop_signal,
+               stop_timeout, forward_signals, reload_signal, capture, capture_format, capture_rate,
+               user, group, directory, umask, environment, capabilities, rlimits, readiness,
+               restart] = worker;
+  return std::pair(std::tie(command, handover, probe_guard, tcp_reuse_address, capture, user, group,
+                            directory, umask, environment, capabilities, rlimits),
                    std::tie(required, stop_signal, stop_timeout, forward_signals, reload_signal,
                             capture_format, capture_rate, readiness, restart));
 }
@@ -57,23 +58,34 @@ bool takes_one_of(const WorkerConfig& worker, const std::vector<std::string>& li
 }
 
 Depth depth_of(const WorkerConfig& before, const WorkerConfig& after,
-               const std::vector<std::string>& moved) {
+               const std::vector<std::string>& moved, const std::vector<std::string>& guarded) {
   if (process_and_policy(before).first != process_and_policy(after).first) return Depth::Process;
   if (before.listeners != after.listeners || takes_one_of(after, moved)) {
     return after.handover == HandoverWay::Channel ? Depth::Listeners : Depth::Process;
+  }
+  // What becomes of its chmod is settled when it is started.
+  if (after.handover == HandoverWay::Intercept && takes_one_of(after, guarded)) {
+    return Depth::Process;
   }
   const bool same = process_and_policy(before).second == process_and_policy(after).second;
   return same ? Depth::None : Depth::Policy;
 }
 
-std::vector<std::string> workers_changed(const Config& running, const Config& wanted,
-                                         const std::vector<std::string>& moved, Depth depth) {
+std::vector<std::string> workers_changed(const Config& running, const Config& wanted, Depth depth) {
+  const auto moved = moved_listeners(running, wanted);
+  const auto guarded = listeners_with_mode_anew(running, wanted);
   return changed(running.workers, wanted.workers, [&](const auto& before, const auto& after) {
-    return depth_of(before, after, moved) == depth;
+    return depth_of(before, after, moved, guarded) == depth;
   });
 }
 
 }  // namespace
+
+std::vector<std::string> listeners_with_mode_anew(const Config& running, const Config& wanted) {
+  return changed(running.listeners, wanted.listeners, [](const auto& before, const auto& after) {
+    return before.mode.has_value() != after.mode.has_value();
+  });
+}
 
 Diff diff(const Config& running, const Config& wanted) {
   Diff diff;
@@ -86,9 +98,9 @@ Diff diff(const Config& running, const Config& wanted) {
       changed(running.listeners, wanted.listeners, [](const auto& before, const auto& after) {
         return before.path == after.path && before != after;
       });
-  diff.workers_restarted = workers_changed(running, wanted, diff.listeners_moved, Depth::Process);
-  diff.workers_rehanded = workers_changed(running, wanted, diff.listeners_moved, Depth::Listeners);
-  diff.workers_adjusted = workers_changed(running, wanted, diff.listeners_moved, Depth::Policy);
+  diff.workers_restarted = workers_changed(running, wanted, Depth::Process);
+  diff.workers_rehanded = workers_changed(running, wanted, Depth::Listeners);
+  diff.workers_adjusted = workers_changed(running, wanted, Depth::Policy);
   diff.perch_changed = running.perch != wanted.perch;
   return diff;
 }

@@ -28,6 +28,9 @@ struct Diff {
 
 Diff diff(const Config& running, const Config& wanted);
 
+// Those in both whose mode was unset and is set, or the reverse.
+std::vector<std::string> listeners_with_mode_anew(const Config& running, const Config& wanted);
+
 // What was done, on one line: "listeners claimed: api; workers restarted: app".
 std::string summary(const Diff& diff);
 

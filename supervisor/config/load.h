@@ -16,7 +16,8 @@
 namespace perch::config {
 
 // One line for people: "perch.toml:12:3: workers.app.handover: unknown value 'fd'; use channel,
-// listen-fds or stdin". Line and column are left out for what came from the command line.
+// intercept, listen-fds or stdin". Line and column are left out for what came from the command
+// line.
 struct Problem {
   std::string text;
 };

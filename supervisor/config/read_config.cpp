@@ -16,7 +16,7 @@ namespace perch::config {
 namespace {
 
 // Keys the design has, which this build has not yet.
-constexpr auto kLaterListenerKeys = std::to_array<std::string_view>({"hold_for"});
+constexpr auto kLaterListenerKeys = std::to_array<std::string_view>({"peercred", "hold_for"});
 constexpr auto kLaterWorkerKeys = std::to_array<std::string_view>(
     {"on_child_oom", "kill_timeout", "memory", "watchdog", "instances"});
 
@@ -51,7 +51,6 @@ void read_listener(TableReader table, ListenerConfig& into) {
   table.read("backlog", into.backlog, {1, INT_MAX});
   table.read("wait_for_owner", into.wait_for_owner, kDuration);
   table.read("on_exit", into.on_exit, kOnExits);
-  table.read("peercred", into.peercred, kPeerCredentials);
   table.refuse_others(kLaterListenerKeys);
 }
 
@@ -125,7 +124,16 @@ void read_rlimits(TableReader table, std::vector<Rlimit>& into) {
 }
 
 ReadinessBy default_readiness(HandoverWay way) {
-  return way == HandoverWay::Channel ? ReadinessBy::Notify : ReadinessBy::Started;
+  switch (way) {
+    case HandoverWay::Channel:
+      return ReadinessBy::Notify;
+    case HandoverWay::Intercept:
+      return ReadinessBy::Bound;
+    case HandoverWay::ListenFds:
+    case HandoverWay::Stdin:
+      return ReadinessBy::Started;
+  }
+  return ReadinessBy::Started;
 }
 
 void read_process(TableReader& table, WorkerConfig& into) {
@@ -142,7 +150,9 @@ void read_worker(TableReader table, WorkerConfig& into) {
   table.require("command", "command = [\"/usr/bin/...\"]");
   table.read("command", into.command, kText);
   table.read("listeners", into.listeners, kText);
-  table.read("handover", into.handover, kHandoverWays, kLaterHandoverWays);
+  table.read("handover", into.handover, kHandoverWays);
+  table.read("probe_guard", into.probe_guard);
+  table.read("tcp_reuse_address", into.tcp_reuse_address);
   table.read("required", into.required);
   table.read("stop_signal", into.stop_signal, kSignal);
   table.read("stop_timeout", into.stop_timeout, kDuration);

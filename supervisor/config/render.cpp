@@ -146,7 +146,6 @@ Settings settings_of(const ListenerConfig& listener) {
   out.number("backlog", listener.backlog);
   out.time("wait_for_owner", listener.wait_for_owner);
   out.text("on_exit", word(listener.on_exit));
-  out.text("peercred", word(listener.peercred));
   return std::move(out).take();
 }
 
@@ -155,6 +154,8 @@ Settings settings_of(const WorkerConfig& worker) {
   out.strings("command", worker.command);
   out.strings("listeners", worker.listeners);
   out.text("handover", word(worker.handover));
+  out.flag("probe_guard", worker.probe_guard);
+  out.flag("tcp_reuse_address", worker.tcp_reuse_address);
   out.flag("required", worker.required);
   out.text("stop_signal", signal_text(worker.stop_signal));
   out.time("stop_timeout", worker.stop_timeout);

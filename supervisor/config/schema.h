@@ -18,13 +18,11 @@ namespace perch::config {
 
 using std::chrono::milliseconds;
 
-enum class HandoverWay { Channel, ListenFds, Stdin };
-enum class ReadinessBy { Started, Notify };
+enum class HandoverWay { Channel, Intercept, ListenFds, Stdin };
+enum class ReadinessBy { Started, Notify, Bound };
 enum class RestartWhen { Always, OnFailure, Never };
 enum class OnGiveUp { Hold, Exit };
 enum class OnExit { Keep, Unlink };
-// Whom clients see as the listener's process (SO_PEERCRED): who called listen() last.
-enum class PeerCredentials { Perch, Worker };
 enum class LogFormat { Auto, Json, Text };
 enum class LogLevel { Debug, Info, Warning, Error };
 // How a captured worker's lines appear in perch's output: as they are, "app: line", or as JSON.
@@ -38,7 +36,6 @@ struct ListenerConfig {
   int backlog = 4096;                   // before the cap by net.core.somaxconn
   milliseconds wait_for_owner{30'000};  // how long a live owner is waited for
   OnExit on_exit = OnExit::Keep;
-  PeerCredentials peercred = PeerCredentials::Perch;
   bool operator==(const ListenerConfig&) const = default;
 };
 
@@ -72,6 +69,10 @@ struct WorkerConfig {
   std::vector<std::string> command;
   std::vector<std::string> listeners;  // names, in the order of the descriptors
   HandoverWay handover = HandoverWay::ListenFds;
+  // With intercept: connects to its own listeners are refused until the worker has bound them, and
+  // its TCP listeners get SO_REUSEADDR.
+  bool probe_guard = true;
+  bool tcp_reuse_address = false;
   bool required = true;
   int stop_signal = 15;
   milliseconds stop_timeout{25'000};  // from the stop request to SIGKILL, the drain included

@@ -76,6 +76,10 @@ void check_listener_count(const Worker& worker, Report& report) {
     report.add(path, fmt::format("handover stdin takes exactly one listener, this worker has {}; "
                                  "name one, or use listen-fds",
                                  count));
+  } else if (worker.second.handover == HandoverWay::Intercept && count == 0) {
+    report.add(path,
+               "handover intercept takes a listener, the one that the worker binds; name it, or "
+               "use another hand-over");
   } else if (count > kMostListeners) {
     report.add(path,
                fmt::format("{} listeners, a worker can take {} at most", count, kMostListeners));
@@ -118,12 +122,24 @@ void check_restart(const Worker& worker, Report& report) {
                                duration_text(restart.max_delay), duration_text(restart.delay)));
 }
 
+// Only there does perch see what a worker binds.
+void check_readiness(const Worker& worker, Report& report) {
+  const bool bound = worker.second.readiness.by == ReadinessBy::Bound;
+  if (!bound || worker.second.handover == HandoverWay::Intercept) return;
+  if (report.mentions(path_of(worker, "handover"))) return;
+  report.add({"workers", worker.first, "readiness", "by"},
+             fmt::format("bound goes with handover intercept, and this worker has {}; use notify "
+                         "or started",
+                         word(worker.second.handover)));
+}
+
 void check_worker(const Config& config, const Worker& worker, Report& report) {
   check_command(worker, report);
   check_listener_names(config, worker, report);
   check_listener_count(worker, report);
   check_signals(worker, report);
   check_capabilities(worker, report);
+  check_readiness(worker, report);
   check_restart(worker, report);
 }
 
@@ -140,18 +156,27 @@ void check_paths(const Config& config, Report& report) {
   }
 }
 
+std::string why_not_shared(const std::string& listener, const Worker& first, HandoverWay second) {
+  const bool intercepted =
+      first.second.handover == HandoverWay::Intercept || second == HandoverWay::Intercept;
+  return fmt::format("listener {} goes to worker {} by {}: {}", in_quotes(listener),
+                     in_quotes(first.first), word(first.second.handover),
+                     intercepted ? "one that intercept hands over is blocking or not as its worker "
+                                   "made its own socket, so no other may have it; use two listeners"
+                                 : "one of the two would have it blocking, the other not; use one "
+                                   "of both ways for both");
+}
+
 // Who takes which listener first, and in which mode.
-void check_blocking(const Config& config, Report& report) {
+void check_sharing(const Config& config, Report& report) {
   std::map<std::string, const Worker*> first;
   for (const Worker& worker : config.workers) {
     if (report.mentions(path_of(worker, "handover"))) continue;
     for (const std::string& name : worker.second.listeners) {
       const Worker& other = *first.emplace(name, &worker).first->second;
-      if (blocking_of(other.second.handover) == blocking_of(worker.second.handover)) continue;
-      report.add(path_of(worker, "handover"),
-                 fmt::format("listener {} goes to worker {} by {}: one of the two would have it "
-                             "blocking, the other not; use one of both ways for both",
-                             in_quotes(name), in_quotes(other.first), word(other.second.handover)));
+      const HandoverWay way = worker.second.handover;
+      if (&other == &worker || may_share(other.second.handover, way)) continue;
+      report.add(path_of(worker, "handover"), why_not_shared(name, other, way));
     }
   }
 }
@@ -176,7 +201,7 @@ void check_use(const Config& config, Report& report) {
 void validate(const Config& config, Report& report) {
   for (const Worker& worker : config.workers) check_worker(config, worker, report);
   check_paths(config, report);
-  check_blocking(config, report);
+  check_sharing(config, report);
   if (!config.workers.empty()) {
     check_use(config, report);
   } else if (!report.mentions({"workers"})) {

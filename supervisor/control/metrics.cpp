@@ -163,6 +163,16 @@ void memory_families(Exposition& out, const Workers& workers) {
              [](const WorkerStatus& worker) { return worker.memory.peak_bytes; });
 }
 
+void intercept_family(Exposition& out, const Workers& workers) {
+  out.family("perch_worker_intercepted_total", Counter,
+             "Calls on socket names that perch answered for the worker, by what was called.");
+  for (const auto& [worker, status] : workers) {
+    for (const auto& [call, count] : status.intercept.value_or(CallCounts{})) {
+      out.sample({{"worker", worker}, {"call", call}}, count);
+    }
+  }
+}
+
 template <class Value>
 void per_listener(Exposition& out, const Listeners& listeners, std::string_view name,
                   Exposition::Type type, std::string_view help, Value value) {
@@ -179,20 +189,9 @@ void listener_families(Exposition& out, const Listeners& listeners) {
   per_listener(out, listeners, "perch_listener_backlog_connections", Gauge,
                "How many connections may wait.",
                [](const ListenerStatus& listener) { return listener.backlog; });
-  per_listener(out, listeners, "perch_listener_up", Gauge,
-               "1 while the path leads to perch's socket.",
-               [](const ListenerStatus& listener) { return listener.state == "listening"; });
-  out.family("perch_listener_heals_total", Counter,
-             "How often perch put right what somebody did to the listener.");
-  for (const auto& [listener, status] : listeners) {
-    for (const auto kind : listener::kAllHealKinds) {
-      out.sample({{"listener", listener}, {"kind", listener::name(kind)}},
-                 status.heals.at(static_cast<std::size_t>(kind)));
-    }
-  }
-  per_listener(out, listeners, "perch_listener_backlog_restored_total", Counter,
-               "How often a worker had made the backlog smaller and perch set it again.",
-               [](const ListenerStatus& listener) { return listener.backlog_restored; });
+  per_listener(out, listeners, "perch_listener_heals_total", Counter,
+               "How often perch put the path back after somebody took it away.",
+               [](const ListenerStatus& listener) { return listener.heals; });
   out.family("perch_listener_info", Gauge, "Where the listener is.");
   for (const auto& [listener, status] : listeners) {
     const std::string path = as_utf8(status.path);
@@ -211,6 +210,7 @@ std::string to_metrics(const Status& status) {
   start_families(out, status.workers);
   death_families(out, status.workers);
   duration_families(out, status.workers);
+  intercept_family(out, status.workers);
   memory_families(out, status.workers);
   listener_families(out, status.listeners);
   return std::move(out).take();

@@ -31,8 +31,7 @@ Result<listener::Listener> take(const std::string& path) {
                                   .uid = {},
                                   .gid = {},
                                   .backlog = kBacklog,
-                                  .on_exit = config::OnExit::Unlink,
-                                  .peercred = config::PeerCredentials::Perch},
+                                  .on_exit = config::OnExit::Unlink},
                                  unsaid);
   if (!outcome) return fail_within("control socket", std::move(outcome.error()));
   if (const auto* owned = std::get_if<listener::Owned>(&*outcome)) {

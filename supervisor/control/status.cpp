@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/control/status.h"
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <cmath>
-#include <numeric>
 
 #include "common/value/text.h"
 #include "supervisor/control/status_json.h"
@@ -75,33 +73,14 @@ ordered_json perch_json(const PerchStatus& perch) {
           {"process", process_json(perch.process)}};
 }
 
-ordered_json octal(const std::optional<mode_t>& mode) {
-  return mode ? ordered_json(fmt::format("{:04o}", *mode)) : ordered_json();
-}
-
-ordered_json heals_json(const listener::HealCounts& heals) {
-  ordered_json counts = ordered_json::object();
-  for (const auto kind : listener::kAllHealKinds) {
-    counts[std::string(listener::name(kind))] = heals.at(static_cast<std::size_t>(kind));
-  }
-  return counts;
-}
-
 ordered_json listener_json(const ListenerStatus& listener) {
-  const auto& heals = listener.heals;
-  return {{"state", listener.state},
-          {"path", listener.path},
+  return {{"path", listener.path},
           {"inode", or_null(listener.inode)},
-          {"mode", octal(listener.mode)},
           {"backlog", or_null(listener.backlog)},
           {"queued", or_null(listener.queued)},
           {"claimed", listener.claimed},
-          {"guarded", listener.guarded},
           {"healable", listener.healable},
-          {"heals", std::accumulate(heals.begin(), heals.end(), std::uint64_t{0})},
-          {"heals_by_kind", heals_json(heals)},
-          {"last_outage_seconds", seconds(listener.last_outage)},
-          {"backlog_restored", listener.backlog_restored}};
+          {"heals", listener.heals}};
 }
 
 ordered_json instance_json(const InstanceStatus& instance) {
@@ -121,6 +100,13 @@ ordered_json deaths_json(const WorkerStatus& worker) {
   for (const auto cause : lifecycle::kAllCauses) {
     counts[std::string(lifecycle::name(cause))] = worker.deaths.at(static_cast<std::size_t>(cause));
   }
+  return counts;
+}
+
+ordered_json intercept_json(const std::optional<CallCounts>& intercept) {
+  if (!intercept) return {};
+  ordered_json counts = ordered_json::object();
+  for (const auto& [call, count] : *intercept) counts[std::string(call)] = count;
   return counts;
 }
 
@@ -150,6 +136,7 @@ ordered_json worker_json(const WorkerStatus& worker) {
           {"deaths", deaths_json(worker)},
           {"oom_in_tree", worker.oom_in_tree},
           {"unattributed_orphans", worker.unattributed_orphans},
+          {"intercept", intercept_json(worker.intercept)},
           {"consecutive_failures", worker.consecutive_failures},
           {"outage_seconds",
            {{"last", seconds(outage.last)},

@@ -12,12 +12,13 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/posix/process_figures.h"
 #include "supervisor/control/histogram.h"
 #include "supervisor/lifecycle/cause.h"
-#include "supervisor/listener/heal_kind.h"
 
 namespace perch::control {
 
@@ -54,13 +55,8 @@ struct ListenerStatus {
   std::optional<std::uint64_t> inode{};              // null for abstract names
   std::optional<std::uint32_t> backlog{}, queued{};  // null where there is no sock_diag
   std::string claimed{};                             // "bound" or "replaced-stale"
-  std::string state{"listening"};  // "lost": a live owner has the path; "away": not to be had now
-  std::optional<mode_t> mode{};    // as it is now
-  bool guarded = false;            // somebody hears when the path is taken away
-  bool healable = false;           // there is a spare link
-  listener::HealCounts heals{};
-  std::uint64_t backlog_restored = 0;  // a worker had made it smaller
-  std::optional<Seconds> last_outage{};
+  bool healable = false;
+  std::uint64_t heals = 0;
 };
 
 struct Outage {
@@ -96,6 +92,9 @@ struct Memory {
   std::optional<std::uint64_t> usage_bytes{}, limit_bytes{}, peak_bytes{};
 };
 
+// By what was called; the words stay.
+using CallCounts = std::vector<std::pair<std::string_view, std::uint64_t>>;
+
 struct WorkerStatus {
   std::string state{};
   std::string desired{};  // "running" or "stopped"
@@ -107,6 +106,7 @@ struct WorkerStatus {
   std::array<std::uint64_t, lifecycle::kAllCauses.size()> deaths{};  // by Cause
   std::uint64_t oom_in_tree = 0;
   std::uint64_t unattributed_orphans = 0;
+  std::optional<CallCounts> intercept{};  // what perch answered for it, where the hand-over does
   unsigned consecutive_failures = 0;
   Outage outage{};
   Histogram outages{}, startups{};  // a startup lasts from start to readiness

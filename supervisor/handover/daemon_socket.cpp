@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 
 #include <algorithm>
@@ -27,11 +26,6 @@ std::optional<int> number_of(int socket, int option) {
   return value;
 }
 
-bool is_socket(int fd, ino_t inode) {
-  struct stat found{};
-  return ::fstat(fd, &found) == 0 && found.st_ino == inode;
-}
-
 }  // namespace
 
 Result<DaemonSocket> DaemonSocket::look_at(const TargetProcess& process, int fd) {
@@ -40,9 +34,7 @@ Result<DaemonSocket> DaemonSocket::look_at(const TargetProcess& process, int fd)
   const auto flags = process.descriptor_flags(fd);
   if (!flags) return std::unexpected(flags.error());
   DaemonSocket socket(*inode, *flags);
-  // A thread may have descriptors of its own; those copied are its process'.
-  auto copy = process.copy_descriptor(fd);
-  if (copy && is_socket(copy->get(), *inode)) socket.copy_ = std::move(*copy);
+  if (auto copy = process.copy_descriptor(fd)) socket.copy_ = std::move(*copy);
   return socket;
 }
 

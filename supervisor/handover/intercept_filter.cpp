@@ -54,8 +54,7 @@ class Rules {
   void merge(Rules other) {
     if (result_ == 0) result_ = other.result_;
     step([&] { return ::seccomp_merge(get(), other.get()); });
-    if (result_ != 0) return;
-    [[maybe_unused]] void* const ours_now = other.context_.release();
+    if (result_ == 0) static_cast<void>(other.context_.release());  // it is part of ours now
   }
   void export_to(int file) {
     step([&] { return ::seccomp_export_bpf(get(), file); });
@@ -143,12 +142,15 @@ Result<std::vector<sock_filter>> exported(Rules& rules) {
 }  // namespace
 
 Result<InterceptFilter> InterceptFilter::build(const FilterPlan& plan) {
+  // Without libseccomp's own look at the kernel, which a container may forbid: the spawn tells what
+  // is refused, and why.
+  constexpr unsigned kWithNotifications = 5;
+  ::seccomp_api_set(kWithNotifications);
   Rules rules = native_rules(plan);
   if (::seccomp_arch_native() == SCMP_ARCH_X86_64) rules.merge(i386_rules(plan));
   auto program = exported(rules);
   if (!program) {
-    return fail_within("intercept: make the seccomp filter (needs Linux 5.0 with seccomp)",
-                       std::move(program.error()));
+    return fail_within("intercept: make the seccomp filter", std::move(program.error()));
   }
   return InterceptFilter(std::move(*program));
 }

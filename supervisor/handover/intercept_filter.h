@@ -24,7 +24,7 @@ struct FilterPlan {
 
 class InterceptFilter {
  public:
-  // Fails where this machine's kernel or libseccomp knows no notifications (Linux 5.0).
+  // Fails where libseccomp does. What the kernel thinks of the filter is told by the spawn.
   static Result<InterceptFilter> build(const FilterPlan& plan);
 
   // For seccomp(SECCOMP_SET_MODE_FILTER) with SECCOMP_FILTER_FLAG_NEW_LISTENER.

@@ -47,6 +47,8 @@ void prepare(config::HandoverWay way, std::span<const NamedFd> listeners, int ch
   switch (way) {
     case config::HandoverWay::Channel:
       return prepare_channel(channel, request);
+    case config::HandoverWay::Intercept:
+      return;  // it gets them as it binds
     case config::HandoverWay::ListenFds:
       return prepare_listen_fds(listeners, request);
     case config::HandoverWay::Stdin:

@@ -212,8 +212,8 @@ const Broken kBroken[] = {
      "stop_signal", "SIGTERM"},
     {"out of range", "[workers.app]\ncommand = [\"/bin/true\"]\nrestart = {jitter = 3.0}\n", 7,
      "jitter", "1"},
-    {"hand-over that is not there",
-     "[workers.app]\ncommand = [\"/bin/true\"]\nhandover = \"intercept\"\n", 7, "handover",
+    {"readiness that is not there",
+     "[workers.app]\ncommand = [\"/bin/true\"]\nreadiness = {by = \"probe\"}\n", 7, "readiness",
      "not in this build"},
 };
 

@@ -11,7 +11,7 @@ import unittest
 import perch_says
 
 COMPLETIONS = f"{perch_says.SOURCES}/packaging/completions"
-WAYS = {"channel", "listen-fds", "stdin"}
+WAYS = {"channel", "intercept", "listen-fds", "stdin"}
 VALUES = {
     "--handover": WAYS,
     "--policy": {"always", "on-failure", "never"},

@@ -87,6 +87,19 @@ TEST_CASE("a listener at another path is told with the workers that have it") {
               "  its listener api has another path"});
 }
 
+TEST_CASE("a mode that comes or goes is told with the intercepting worker that has the listener") {
+  const std::string base(test::kBase);
+  std::string with_mode = base;
+  with_mode.insert(with_mode.find("[workers"), "mode = \"0600\"\n");
+  const std::string intercept = "handover = \"intercept\"\n";
+  CHECK(described(base + intercept, with_mode + intercept) ==
+        Lines{"listener api: would change live", "  mode: unset -> \"0600\"",
+              "worker app: would be restarted", "  its listener api has a mode of its own"});
+  CHECK(described(with_mode + intercept, base + intercept).back() ==
+        "  its listener api has no mode of its own");
+  CHECK(described(base, with_mode).size() == 2);
+}
+
 TEST_CASE("perch's own keys are told as well") {
   CHECK(after_adding("[perch]\nlog_level = \"debug\"\n") ==
         Lines{"perch: would change live", "  log_level: \"info\" -> \"debug\""});

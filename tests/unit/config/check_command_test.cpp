@@ -106,6 +106,25 @@ TEST_CASE("a worker as root that would lose every capability is a warning, with 
   CHECK_FALSE(warned("user = \"root\"\ncapabilities = [\"all\"]"));
 }
 
+TEST_CASE("a key of intercept beside another hand-over is a warning") {
+  const TemporaryDirectory directory;
+  const std::string file = directory.path("perch.toml");
+  const auto warnings = [&](const std::string& lines) {
+    write_text(file,
+               "[listeners.a]\npath = \"/tmp/a\"\n[workers.app]\ncommand = [\"true\"]\n"
+               "listeners = [\"a\"]\n" +
+                   lines);
+    return check({.config = file, .overrides = {}});
+  };
+  CHECK(says(warnings("tcp_reuse_address = true\n"),
+             "warning: worker app: tcp_reuse_address is without effect: handover is listen-fds, "
+             "not intercept"));
+  CHECK(
+      says(warnings("probe_guard = false\nhandover = \"stdin\"\n"),
+           "warning: worker app: probe_guard is without effect: handover is stdin, not intercept"));
+  CHECK_FALSE(warnings("probe_guard = false\nhandover = \"intercept\"\n").error.contains("effect"));
+}
+
 TEST_CASE("the examples are valid") {
   int examples = 0;
   for (const auto& entry : std::filesystem::directory_iterator(PERCH_EXAMPLES)) {

@@ -46,6 +46,8 @@ const std::vector<Change<WorkerConfig>> kProcessChanges{
     {"command", [](auto& made) { made.command.push_back("-v"); }},
     {"listeners", [](auto& made) { made.listeners.clear(); }},
     {"handover", [](auto& made) { made.handover = HandoverWay::Stdin; }},
+    {"probe_guard", [](auto& made) { made.probe_guard = false; }},
+    {"tcp_reuse_address", [](auto& made) { made.tcp_reuse_address = true; }},
     {"capture", [](auto& made) { made.capture = true; }},
     {"user", [](auto& made) { made.user = "www"; }},
     {"group", [](auto& made) { made.group = "www"; }},
@@ -84,7 +86,6 @@ const std::vector<Change<ListenerConfig>> kLiveListenerChanges{
     {"backlog", [](auto& listener) { listener.backlog = 1; }},
     {"wait_for_owner", [](auto& listener) { listener.wait_for_owner = milliseconds(1); }},
     {"on_exit", [](auto& listener) { listener.on_exit = OnExit::Unlink; }},
-    {"peercred", [](auto& listener) { listener.peercred = PeerCredentials::Worker; }},
 };
 
 const std::vector<Change<PerchConfig>> kPerchChanges{
@@ -168,6 +169,25 @@ TEST_CASE("a channel worker's listeners change while it runs") {
     CHECK(diff(running, wanted).workers_restarted == Names{"app"});
     CHECK(diff(running, wanted).workers_rehanded.empty());
   }
+}
+
+TEST_CASE("an intercepting worker is restarted for new listeners, and for a mode set or unset") {
+  using Make = std::function<void(Config&)>;
+  Config running = two_of_each();
+  running.workers["app"].handover = HandoverWay::Intercept;
+  const auto restarted = [&](const Make& make) {
+    Config wanted = running;
+    make(wanted);
+    return diff(running, wanted).workers_restarted;
+  };
+  CHECK(restarted([](Config& to) { to.workers["app"].listeners = {"api", "admin"}; }) ==
+        Names{"app"});
+  CHECK(restarted([](Config& to) { to.listeners["api"].mode = 0600; }) == Names{"app"});
+  CHECK(restarted([](Config& to) { to.listeners["admin"].mode = 0600; }).empty());
+  CHECK(restarted([](Config& to) { to.listeners["api"].user = "www"; }).empty());
+  running.listeners["api"].mode = 0600;
+  CHECK(restarted([](Config& to) { to.listeners["api"].mode = 0660; }).empty());
+  CHECK(restarted([](Config& to) { to.listeners["api"].mode.reset(); }) == Names{"app"});
 }
 
 TEST_CASE("a change of perch's own values touches nothing else") {

@@ -73,6 +73,17 @@ TEST_CASE("run takes a file, options, and a command that is the worker's alone")
   CHECK(run.overrides.command == Names{"app", "--listen", "-c", "--", "--help"});
 }
 
+TEST_CASE("--intercept is a short word for the hand-over of that name") {
+  for (const char* command : {"run", "check"}) {
+    const ExitWithText both = exit_of({command, "--intercept", "--handover", "stdin"});
+    CHECK(both.code == ExitCode::Usage);
+    CHECK(both.text.contains("give --intercept or --handover, not both"));
+  }
+  CHECK(options_of<RunOptions>({"run", "--intercept", "--", "app"}).overrides.handover ==
+        "intercept");
+  CHECK(options_of<CheckOptions>({"check", "--intercept"}).overrides.handover == "intercept");
+}
+
 TEST_CASE("what is not given stays unset") {
   const auto run = options_of<RunOptions>({"run"});
   CHECK(run.config == "");
@@ -264,9 +275,9 @@ TEST_CASE("help names every command, every option of it, and every exit code") {
     CHECK(status.contains(option));
   }
   const std::string run = exit_of({"run", "--help"}).text;
-  for (const char* option :
-       {"-c,--config FILE", "--listen [NAME=]PATH", "--handover WAY", "--policy WHEN",
-        "--control PATH", "--stop-timeout TIME", "--log-format FORMAT", "-- COMMAND ARG..."}) {
+  for (const char* option : {"-c,--config FILE", "--listen [NAME=]PATH", "--handover WAY",
+                             "--intercept ", "--policy WHEN", "--control PATH",
+                             "--stop-timeout TIME", "--log-format FORMAT", "-- COMMAND ARG..."}) {
     CHECK(run.find(option) != std::string::npos);
   }
 }

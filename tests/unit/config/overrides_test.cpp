@@ -109,7 +109,7 @@ log_format = "text"
 
 TEST_CASE("a problem with an option names the option, not the file") {
   Overrides overrides = listening({"api=rel", "x y=/x"}, {""});
-  overrides.handover = "intercept";
+  overrides.handover = "stdinn";
   overrides.policy = "maybe";
   overrides.control = "rel.sock";
   overrides.stop_timeout = "3";
@@ -120,7 +120,7 @@ TEST_CASE("a problem with an option names the option, not the file") {
         "--listen api=rel: \"rel\" is a relative path; write an absolute one, or @name for an "
         "abstract socket\n"
         "--listen x y=/x: \"x y\" is not a name; use 1 to 64 of A-Z a-z 0-9 _ . -\n"
-        "--handover: \"intercept\" is not in this build; use channel, listen-fds or stdin\n"
+        "--handover: unknown value \"stdinn\"; use channel, intercept, listen-fds or stdin\n"
         "--stop-timeout: \"3\" is not a duration; write a whole number and ms, s, m or h, such as "
         "\"250ms\"\n"
         "--policy: unknown value \"maybe\"; use always, on-failure or never\n"

@@ -27,16 +27,17 @@ struct Broken {
 const std::vector<Broken> kBrokenWorkers{
     {"comand = []", "f:6:1: workers.app.comand: unknown key; did you mean \"command\"?"},
     {"zzz = 1",
-     "f:6:1: workers.app.zzz: unknown key; known are: command, listeners, handover, required, "
-     "stop_signal, stop_timeout, forward_signals, reload_signal, capture, capture_format, "
+     "f:6:1: workers.app.zzz: unknown key; known are: command, listeners, handover, "
+     "probe_guard, tcp_reuse_address, required, stop_signal, stop_timeout, forward_signals, "
+     "reload_signal, capture, capture_format, "
      "capture_rate, user, group, directory, umask, "
      "environment, capabilities, rlimits, readiness, restart"},
     {"watchdog = \"5s\"", "f:6:1: workers.app.watchdog: not in this build; remove it"},
     {"handover = \"fd\"",
-     "f:6:12: workers.app.handover: unknown value \"fd\"; use channel, listen-fds or stdin"},
-    {"handover = \"intercept\"",
-     "f:6:12: workers.app.handover: \"intercept\" is not in this build; use channel, listen-fds or "
-     "stdin"},
+     "f:6:12: workers.app.handover: unknown value \"fd\"; use channel, intercept, listen-fds "
+     "or stdin"},
+    {"probe_guard = 1",
+     "f:6:15: workers.app.probe_guard: expected true or false, found an integer"},
     {"handover = 3", "f:6:12: workers.app.handover: expected a string, found an integer"},
     {"required = \"yes\"", "f:6:12: workers.app.required: expected true or false, found a string"},
     {"stop_timeout = 25",
@@ -113,9 +114,13 @@ const std::vector<Broken> kBrokenWorkers{
      "found a boolean"},
     {"readiness = 3", "f:6:13: workers.app.readiness: expected a table, found an integer"},
     {"readiness = { by = \"probe\" }",
-     "f:6:20: workers.app.readiness.by: \"probe\" is not in this build; use notify or started"},
+     "f:6:20: workers.app.readiness.by: \"probe\" is not in this build; use notify, started or "
+     "bound"},
     {"readiness = { by = \"luck\" }",
-     "f:6:20: workers.app.readiness.by: unknown value \"luck\"; use notify or started"},
+     "f:6:20: workers.app.readiness.by: unknown value \"luck\"; use notify, started or bound"},
+    {"readiness = { by = \"bound\" }",
+     "f:6:20: workers.app.readiness.by: bound goes with handover intercept, and this worker has "
+     "listen-fds; use notify or started"},
     {"restart = { factor = 0.5 }",
      "f:6:22: workers.app.restart.factor: 0.5 is out of range; use 1 to 1000"},
     {"restart = { factor = nan }",
@@ -292,6 +297,20 @@ TEST_CASE("listeners and workers must fit together") {
       {"[workers.b]\ncommand = [\"b\"]\nlisteners = []\nhandover = \"stdin\"\n",
        "f:8:13: workers.b.listeners: handover stdin takes exactly one listener, this worker has 0; "
        "name one, or use listen-fds"},
+      {"[workers.b]\ncommand = [\"b\"]\nhandover = \"intercept\"\n",
+       "f:6:1: workers.b.listeners: handover intercept takes a listener, the one that the worker "
+       "binds; name it, or use another hand-over"},
+      {"[workers.b]\ncommand = [\"b\"]\nlisteners = [\"api\"]\nhandover = \"intercept\"\n",
+       "f:9:12: workers.b.handover: listener \"api\" goes to worker \"app\" by listen-fds: one "
+       "that "
+       "intercept hands over is blocking or not as its worker made its own socket, so no other may "
+       "have it; use two listeners"},
+      {"handover = \"intercept\"\n[workers.b]\ncommand = [\"b\"]\nlisteners = [\"api\"]\n"
+       "handover = \"intercept\"\n",
+       "f:10:12: workers.b.handover: listener \"api\" goes to worker \"app\" by intercept: one "
+       "that "
+       "intercept hands over is blocking or not as its worker made its own socket, so no other may "
+       "have it; use two listeners"},
       {"[listeners.b]\npath = \"/run/app/../app//api.sock\"\n[workers.b]\ncommand = [\"b\"]\n"
        "listeners = [\"b\"]\n",
        "f:7:8: listeners.b.path: \"/run/app/../app//api.sock\" is the path of listener \"api\" "

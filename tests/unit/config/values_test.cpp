@@ -36,7 +36,6 @@ mode = "0660"
 backlog = 4096
 wait_for_owner = "30s"
 on_exit = "keep"
-peercred = "perch"
 
 [workers.app]
 command = ["/usr/bin/app", "--serve"]
@@ -81,12 +80,13 @@ group = "33"
 backlog = 1
 wait_for_owner = "0s"
 on_exit = "unlink"
-peercred = "worker"
 
 [workers.app]
 command = ["app", "say \"hi\"\n", "C:\\x", "é"]
 listeners = ["a.b"]
 handover = "channel"
+probe_guard = false
+tcp_reuse_address = true
 required = false
 stop_signal = "QUIT"
 stop_timeout = "1h"
@@ -150,6 +150,8 @@ TEST_CASE("the documentation's example says what is the default anyway") {
 TEST_CASE("the defaults are those of the documentation") {
   const WorkerConfig worker = valid(kBase).workers.at("app");
   CHECK(worker.handover == HandoverWay::ListenFds);
+  CHECK(worker.probe_guard);
+  CHECK_FALSE(worker.tcp_reuse_address);
   CHECK(worker.required);
   CHECK(worker.stop_signal == SIGTERM);
   CHECK(worker.stop_timeout == 25s);
@@ -175,7 +177,6 @@ TEST_CASE("the defaults are those of the documentation") {
   CHECK(listener.backlog == 4096);
   CHECK(listener.wait_for_owner == 30s);
   CHECK(listener.on_exit == OnExit::Keep);
-  CHECK(listener.peercred == PeerCredentials::Perch);
 }
 
 TEST_CASE("every value of a file arrives") {
@@ -188,11 +189,12 @@ TEST_CASE("every value of a file arrives") {
   CHECK(config.perch.http == TcpAddress{"::1", 9480});
   CHECK(config.perch.reload_on_change);
   const ListenerConfig& listener = config.listeners.at("a.b");
-  CHECK(listener == ListenerConfig{"@abstract", 0600, "www-data", "33", 1, 0ms, OnExit::Unlink,
-                                   PeerCredentials::Worker});
+  CHECK(listener == ListenerConfig{"@abstract", 0600, "www-data", "33", 1, 0ms, OnExit::Unlink});
   const WorkerConfig& worker = config.workers.at("app");
   CHECK(worker.command == std::vector<std::string>{"app", "say \"hi\"\n", "C:\\x", "é"});
   CHECK(worker.handover == HandoverWay::Channel);
+  CHECK_FALSE(worker.probe_guard);
+  CHECK(worker.tcp_reuse_address);
   CHECK_FALSE(worker.required);
   CHECK(worker.stop_signal == SIGQUIT);
   CHECK(worker.stop_timeout == 1h);
@@ -216,13 +218,16 @@ TEST_CASE("every value of a file arrives") {
         RestartConfig{RestartWhen::OnFailure, 0, 1s, 1.5, 2min, 0.0, 250ms, 7, OnGiveUp::Exit});
 }
 
-TEST_CASE("readiness is by notify where the channel is, unless the file says otherwise") {
+TEST_CASE("when a worker is ready follows from its hand-over, unless the file says otherwise") {
   const std::string base(kBase);
   const auto by = [](const std::string& text) {
     return valid(text).workers.at("app").readiness.by;
   };
   CHECK(by(base + "handover = \"channel\"\n") == ReadinessBy::Notify);
   CHECK(by(base + "handover = \"stdin\"\n") == ReadinessBy::Started);
+  CHECK(by(base + "handover = \"intercept\"\n") == ReadinessBy::Bound);
+  CHECK(by(base + "handover = \"intercept\"\nreadiness = { by = \"notify\" }\n") ==
+        ReadinessBy::Notify);
   CHECK(by(base + "handover = \"channel\"\nreadiness = { by = \"started\" }\n") ==
         ReadinessBy::Started);
 }

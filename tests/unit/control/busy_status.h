@@ -26,12 +26,13 @@ inline control::Status busy_status() {
                              .queued = 17,
                              .claimed = "replaced-stale",
                              .healable = true,
-                             .heals = {2}};
+                             .heals = 2};
   control::WorkerStatus worker;
   worker.state = "backoff";
   worker.listeners = {"api"};
   worker.starts = 8;
   worker.deaths.at(static_cast<std::size_t>(lifecycle::Cause::OomKill)) = 7;
+  worker.intercept = control::CallCounts{{"bind", 8}, {"unlink", 7}};
   worker.consecutive_failures = 4;
   worker.outage.last = worker.outage.p50 = control::Seconds(0.0016);
   worker.outage.max = control::Seconds(2.5);

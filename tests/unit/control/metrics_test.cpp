@@ -37,7 +37,7 @@ Status example() {
                              .queued = {},
                              .claimed = "bound",
                              .healable = true,
-                             .heals = {0, 0, 2}};
+                             .heals = 0};
   WorkerStatus worker;
   worker.state = "backoff";
   worker.starts = 3;
@@ -45,6 +45,7 @@ Status example() {
   worker.oom_in_tree = 1;
   worker.consecutive_failures = 2;
   worker.outages.observe(2ms);
+  worker.intercept = CallCounts{{"bind", 3}, {"unlink", 0}};
   worker.memory = {.usage_bytes = 1000, .limit_bytes = {}, .peak_bytes = 2000};
   worker.instances.push_back({.pid = {},
                               .generation = 3,
@@ -173,6 +174,9 @@ perch_worker_startup_seconds_bucket{worker="app",le="300"} 0
 perch_worker_startup_seconds_bucket{worker="app",le="+Inf"} 0
 perch_worker_startup_seconds_sum{worker="app"} 0
 perch_worker_startup_seconds_count{worker="app"} 0
+# TYPE perch_worker_intercepted_total counter
+perch_worker_intercepted_total{worker="app",call="bind"} 3
+perch_worker_intercepted_total{worker="app",call="unlink"} 0
 # TYPE perch_worker_memory_usage_bytes gauge
 perch_worker_memory_usage_bytes{worker="app"} 1000
 # TYPE perch_worker_memory_limit_bytes gauge
@@ -181,18 +185,8 @@ perch_worker_memory_peak_bytes{worker="app"} 2000
 # TYPE perch_listener_queued_connections gauge
 # TYPE perch_listener_backlog_connections gauge
 perch_listener_backlog_connections{listener="api"} 4096
-# TYPE perch_listener_up gauge
-perch_listener_up{listener="api"} 1
 # TYPE perch_listener_heals_total counter
-perch_listener_heals_total{listener="api",kind="removed"} 0
-perch_listener_heals_total{listener="api",kind="replaced"} 0
-perch_listener_heals_total{listener="api",kind="displaced"} 2
-perch_listener_heals_total{listener="api",kind="mode"} 0
-perch_listener_heals_total{listener="api",kind="spare"} 0
-perch_listener_heals_total{listener="api",kind="rebound"} 0
-perch_listener_heals_total{listener="api",kind="reclaimed"} 0
-# TYPE perch_listener_backlog_restored_total counter
-perch_listener_backlog_restored_total{listener="api"} 0
+perch_listener_heals_total{listener="api"} 0
 # TYPE perch_listener_info gauge
 perch_listener_info{listener="api",path="/run/a.sock",inode="77"} 1
 )");

@@ -80,6 +80,13 @@ TEST_CASE("stdin: the listener as descriptor 0, and no variable") {
   CHECK_FALSE(request.listen_pid);
 }
 
+TEST_CASE("intercept: nothing at all, what the worker binds is its listener") {
+  const auto request = prepared(HandoverWay::Intercept);
+  CHECK(request.fds == std::vector<int>{10, 11, 12});
+  CHECK(request.environment.empty());
+  CHECK_FALSE(request.listen_pid);
+}
+
 TEST_CASE("a worker without listeners gets none, and is told so where it would ask") {
   for (const HandoverWay way : {HandoverWay::ListenFds, HandoverWay::Stdin}) {
     process::SpawnRequest request;
@@ -92,7 +99,8 @@ TEST_CASE("a worker without listeners gets none, and is told so where it would a
 }
 
 TEST_CASE("a description is restored for its way, whatever a worker did to it") {
-  for (const HandoverWay way : {HandoverWay::Channel, HandoverWay::ListenFds, HandoverWay::Stdin}) {
+  for (const HandoverWay way :
+       {HandoverWay::Channel, HandoverWay::Intercept, HandoverWay::ListenFds, HandoverWay::Stdin}) {
     for (const Blocking left : {Blocking::No, Blocking::Yes}) {
       auto socket = unix_socket(SOCK_STREAM, left);
       REQUIRE(socket);
