@@ -43,7 +43,7 @@ handover::InterceptTarget target_of(const std::string& name, const listener::Lis
                                     bool mode_is_set) {
   handover::InterceptTarget target{.name = name,
                                    .fd = listener.fd(),
-                                   .path = listener.parts().path,
+                                   .path = listener.path(),
                                    .directory = {},
                                    .basename = {},
                                    .mode_is_set = mode_is_set};

@@ -162,6 +162,7 @@ void Instance::become_ready() {
   if (!generation_ || generation_->ready_at) return;
   generation_->ready_at = steady_clock::now();
   statistics_.on_ready(generation_->born, *generation_->ready_at);
+  around_.listeners.on_served(launch_.config.listeners);
   around_.owner.on_event(*this, lifecycle::Event::BecameReady);
 }
 
@@ -244,7 +245,22 @@ void Instance::set_launch(Launch launch) {
 void Instance::rehand(Launch launch) {
   set_launch(std::move(launch));
   // One that was started with another hand-over is on its way out; its successor takes them.
-  if (!generation_ || reaped_ || !generation_->has_channel()) return;
+  if (generation_ && !reaped_ && generation_->has_channel()) hand_over_live();
+}
+
+// One that stops or dies leaves them to its successor.
+void Instance::renew_listeners() {
+  if (!generation_ || reaped_ || process::is_exiting(generation_->pid)) return;
+  if (generation_->has_channel()) return hand_over_live();
+  const bool serves = std::holds_alternative<lifecycle::Starting>(state_) ||
+                      std::holds_alternative<lifecycle::Ready>(state_);
+  if (!serves) return;
+  around_.log.warn("worker {}: has a listener that nobody reaches any more; it is restarted",
+                   name_);
+  around_.owner.on_event(*this, lifecycle::Event::RestartRequested);
+}
+
+void Instance::hand_over_live() {
   const auto done = generation_->rehand(launch_, around_.listeners.find(launch_.config.listeners));
   if (done || stopped_on_request()) return;
   around_.log.warn("worker {}: {}; it is restarted", name_, done.error().text());

@@ -90,6 +90,8 @@ class Instance final : public process::Reaper::Mourner {
   void set_launch(Launch launch);
   // The same worker with other listeners, while it runs.
   void rehand(Launch launch);
+  // One of its listeners is another socket now. Who cannot be handed it live is restarted.
+  void renew_listeners();
   void forward(int signal_number);
   // Somebody wants it to run now, whatever came before.
   void forget_failures() { decision_ = {}; }
@@ -110,6 +112,7 @@ class Instance final : public process::Reaper::Mourner {
   void report_unbound();
   void on_deadline();
   void become_ready();
+  void hand_over_live();
   void name_successor(const NotifyMessage& message);
   bool succeed();
   void conclude(const control::DeathRecord& record, const lifecycle::End& end);

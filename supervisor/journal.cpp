@@ -19,6 +19,11 @@ void Journal::record(control::Event event) {
       log_.error("{}", event.message);
       break;
     case control::Event::Type::OomInTree:
+    case control::Event::Type::ListenerHealed:
+    case control::Event::Type::ListenerDisplaced:
+    case control::Event::Type::ListenerRebound:
+    case control::Event::Type::ListenerReclaimed:
+    case control::Event::Type::ListenerLost:
       log_.warn("{}", event.message);
       break;
     case control::Event::Type::WorkerDeath:
@@ -31,6 +36,7 @@ void Journal::record(control::Event event) {
     case control::Event::Type::WorkerRemoved:
     case control::Event::Type::ListenerClaimed:
     case control::Event::Type::ListenerRetired:
+    case control::Event::Type::BacklogRestored:
     case control::Event::Type::Reloaded:
       log_.info("{}", event.message);
       break;

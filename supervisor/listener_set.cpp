@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/listener_set.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "supervisor/listener/backlog.h"
 #include "supervisor/process/account.h"
@@ -11,6 +13,9 @@ namespace {
 
 using Kind = ListenerSet::ClaimFailure::Kind;
 
+// What a worker has until its own listen() is behind it, where nobody can say.
+constexpr std::chrono::seconds kUntilServed{1};
+
 Result<listener::ClaimRequest> request_of(const std::string& name,
                                           const config::ListenerConfig& config) {
   listener::ClaimRequest request{.path = config.path,
@@ -18,7 +23,8 @@ Result<listener::ClaimRequest> request_of(const std::string& name,
                                  .uid = std::nullopt,
                                  .gid = std::nullopt,
                                  .backlog = config.backlog,
-                                 .on_exit = config.on_exit};
+                                 .on_exit = config.on_exit,
+                                 .peercred = config.peercred};
   if (!config.user.empty()) {
     const auto uid = process::resolve_user(config.user);
     if (!uid) return fail_within("listeners." + name + ".user", uid.error());
@@ -47,20 +53,48 @@ std::string_view name_of(listener::ClaimedAs claimed) {
   return "bound";
 }
 
-control::ListenerStatus status_of(const listener::Listener& listener) {
-  control::ListenerStatus status;
-  status.path = listener.parts().path;
-  if (listener.inode() != 0) status.inode = listener.inode();
-  if (const auto depth = listener.queue_depth()) {
-    status.queued = depth->queued;
-    status.backlog = depth->backlog;
+std::string_view name_of(listener::GuardState state) {
+  switch (state) {
+    case listener::GuardState::Listening:
+      return "listening";
+    case listener::GuardState::Lost:
+      return "lost";
+    case listener::GuardState::Away:
+      return "away";
   }
-  status.claimed = name_of(listener.parts().claimed);
-  status.healable = listener.parts().healable;
-  return status;
+  return "listening";
+}
+
+control::Event::Type event_of(listener::HealKind kind) {
+  switch (kind) {
+    case listener::HealKind::Displaced:
+      return control::Event::Type::ListenerDisplaced;
+    case listener::HealKind::Rebound:
+      return control::Event::Type::ListenerRebound;
+    case listener::HealKind::Reclaimed:
+      return control::Event::Type::ListenerReclaimed;
+    case listener::HealKind::Removed:
+    case listener::HealKind::Replaced:
+    case listener::HealKind::Mode:
+    case listener::HealKind::Spare:
+      break;
+  }
+  return control::Event::Type::ListenerHealed;
 }
 
 }  // namespace
+
+ListenerSet::ListenerSet(Loop& loop, Log& log, Journal& journal, OnReplaced on_replaced)
+    : log_(log),
+      journal_(journal),
+      on_replaced_(std::move(on_replaced)),
+      restore_later_(loop,
+                     [this](std::chrono::milliseconds) {
+                       for (const std::string& name : std::exchange(served_lately_, {})) {
+                         restore(name);
+                       }
+                     }),
+      guardian_(loop, *this) {}
 
 std::string ListenerSet::ClaimFailure::final_text() const {
   return kind == Kind::Owned ? text + "; end that one, or use another path" : text;
@@ -88,14 +122,22 @@ void ListenerSet::put(const std::string& name, SharedListener listener) {
   journal_.record({.type = control::Event::Type::ListenerClaimed,
                    .listener = name,
                    .message = fmt::format("listener {}: {} {} (inode {})", name,
-                                          name_of(listener->parts().claimed),
-                                          listener->parts().path, listener->inode())});
-  listeners_[name] = std::move(listener);
+                                          name_of(listener->parts().claimed), listener->path(),
+                                          listener->inode())});
+  guardian_.release(name);
+  listeners_[name] = listener;
+  guardian_.guard(name, std::move(listener));
+}
+
+void ListenerSet::forget(const std::string& name) {
+  guardian_.release(name);
+  backlogs_restored_.erase(name);
+  listeners_.erase(name);
 }
 
 void ListenerSet::retire(const std::string& name, PathGoes when) {
   const SharedListener listener = find({name}).front();
-  listeners_.erase(name);
+  forget(name);
   listener->set_on_exit(config::OnExit::Unlink);
   std::erase_if(retired_, [](const auto& old) { return old.expired(); });
   if (when == PathGoes::AtOnce) {
@@ -103,19 +145,18 @@ void ListenerSet::retire(const std::string& name, PathGoes when) {
   } else {
     retired_.push_back(listener);
   }
-  journal_.record(
-      {.type = control::Event::Type::ListenerRetired,
-       .listener = name,
-       .message = fmt::format("listener {}: {} is retired", name, listener->parts().path)});
+  journal_.record({.type = control::Event::Type::ListenerRetired,
+                   .listener = name,
+                   .message = fmt::format("listener {}: {} is retired", name, listener->path())});
 }
 
 SharedListener ListenerSet::at_path(const std::string& path) const {
   for (const auto& [name, listener] : listeners_) {
-    if (is_same_path(listener->parts().path, path)) return listener;
+    if (is_same_path(listener->path(), path)) return listener;
   }
   for (const auto& retired : retired_) {
     const SharedListener listener = retired.lock();
-    if (listener && is_same_path(listener->parts().path, path)) return listener;
+    if (listener && is_same_path(listener->path(), path)) return listener;
   }
   return nullptr;
 }
@@ -145,11 +186,12 @@ void ListenerSet::adjust(const std::string& name, const config::ListenerConfig& 
     if (!done) log_.warn("listener {}: {}", name, done.error().text());
   };
   listener.set_on_exit(config.on_exit);
+  listener.set_peercred(config.peercred);
   say(listener.set_backlog(config.backlog));
   if (const auto warning = listener::backlog_warning(config.path, config.backlog)) {
     log_.warn("listener {}: {}", name, *warning);
   }
-  if (config.mode) say(listener.set_mode(*config.mode));
+  say(listener.set_mode(config.mode));
   const auto request = request_of(name, config);
   if (!request) return log_.warn("{}", request.error().text());
   say(listener.set_owner(request->uid, request->gid));
@@ -157,8 +199,89 @@ void ListenerSet::adjust(const std::string& name, const config::ListenerConfig& 
 
 std::map<std::string, control::ListenerStatus> ListenerSet::status() const {
   std::map<std::string, control::ListenerStatus> status;
-  for (const auto& [name, listener] : listeners_) status[name] = status_of(*listener);
+  for (const auto& [name, listener] : listeners_) status[name] = status_of(name, *listener);
   return status;
+}
+
+control::ListenerStatus ListenerSet::status_of(const std::string& name,
+                                               const listener::Listener& listener) const {
+  const auto report = guardian_.report(name);
+  const auto restored = backlogs_restored_.find(name);
+  control::ListenerStatus status;
+  status.path = listener.path();
+  if (listener.inode() != 0) status.inode = listener.inode();
+  if (const auto depth = listener.queue_depth()) {
+    status.queued = depth->queued;
+    status.backlog = depth->backlog;
+  }
+  status.claimed = name_of(listener.parts().claimed);
+  status.state = name_of(report.state);
+  status.mode = listener.mode();
+  status.guarded = report.guarded;
+  status.healable = listener.parts().healable;
+  status.heals = report.heals;
+  status.last_outage = report.last_outage;
+  if (restored != backlogs_restored_.end()) status.backlog_restored = restored->second;
+  return status;
+}
+
+bool ListenerSet::any_lost() const {
+  return std::ranges::any_of(listeners_, [&](const auto& entry) {
+    return guardian_.report(entry.first).state == listener::GuardState::Lost;
+  });
+}
+
+// A worker whose start is its readiness calls listen() only then, hence once more a little later.
+void ListenerSet::on_served(const std::vector<std::string>& names) {
+  for (const std::string& name : names) restore(name);
+  served_lately_.insert(names.begin(), names.end());
+  restore_later_.arm(kUntilServed);
+}
+
+void ListenerSet::restore(const std::string& name) {
+  const auto found = listeners_.find(name);
+  if (found == listeners_.end()) return;
+  listener::Listener& listener = *found->second;
+  const auto& request = listener.parts().request;
+  if (request.peercred == config::PeerCredentials::Worker) return;
+  const auto before = listener.queue_depth();
+  if (const auto set = listener.set_backlog(request.backlog); !set) {
+    return log_.warn("listener {}: {}", name, set.error().text());
+  }
+  const auto now = listener.queue_depth();
+  if (!before || !now || before->backlog >= now->backlog) return;
+  ++backlogs_restored_[name];
+  journal_.record(
+      {.type = control::Event::Type::BacklogRestored,
+       .listener = name,
+       .message = fmt::format("listener {}: a worker had set its backlog to {}; it is {}", name,
+                              before->backlog, now->backlog)});
+}
+
+void ListenerSet::on_healed(const std::string& name, listener::HealKind kind,
+                            const std::string& how) {
+  journal_.record({.type = event_of(kind),
+                   .listener = name,
+                   .message = fmt::format("listener {}: {}", name, how)});
+}
+
+void ListenerSet::on_succeeded(const std::string& name, const SharedListener& successor) {
+  listeners_.at(name) = successor;
+  on_replaced_(name);
+}
+
+void ListenerSet::on_lost(const std::string& name, const std::string& why) {
+  journal_.record({.type = control::Event::Type::ListenerLost,
+                   .listener = name,
+                   .message = fmt::format("listener {}: is not at its path: {}", name, why)});
+}
+
+void ListenerSet::on_trouble(const std::string& name, const std::string& what) {
+  log_.warn("listener {}: {}", name, what);
+}
+
+void ListenerSet::on_unguarded(const std::string& name, const std::string& why) {
+  log_.warn("listener {}: a path that somebody removes is not put back: {}", name, why);
 }
 
 }  // namespace perch

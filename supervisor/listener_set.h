@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// ListenerSet: the listeners perch holds, by name. A generation shares the ones it was given, so a
-// listener that a reload took out of the configuration closes only when the last generation that
-// serves it has ended.
+// ListenerSet: the listeners perch holds, by name, and guards. A generation shares the ones it was
+// given, so a listener that a reload took out of the configuration, or that was claimed anew,
+// closes only when the last generation that serves it has ended.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "common/loop/loop.h"
+#include "common/loop/timer.h"
 #include "common/value/error.h"
 #include "supervisor/config/schema.h"
 #include "supervisor/control/status.h"
 #include "supervisor/journal.h"
 #include "supervisor/listener/claim.h"
+#include "supervisor/listener/guardian.h"
 #include "supervisor/log.h"
 
 namespace perch {
 
 using SharedListener = std::shared_ptr<listener::Listener>;
 
-class ListenerSet {
+class ListenerSet final : private listener::Guardian::Owner {
  public:
   // Why a claim came to nothing. `owned`: waiting may help.
   struct ClaimFailure {
@@ -32,13 +37,15 @@ class ListenerSet {
   };
   using Claimed = std::expected<SharedListener, ClaimFailure>;
 
-  ListenerSet(Log& log, Journal& journal) : log_(log), journal_(journal) {}
+  // `on_replaced`: another socket stands at this listener's path.
+  using OnReplaced = std::function<void(const std::string&)>;
+  ListenerSet(Loop& loop, Log& log, Journal& journal, OnReplaced on_replaced);
 
   // One attempt; does not enter the set yet.
   Claimed claim(const std::string& name, const config::ListenerConfig& config);
   void put(const std::string& name, SharedListener listener);
   // It is in the set under another name.
-  void forget(const std::string& name) { listeners_.erase(name); }
+  void forget(const std::string& name);
   // No configuration names it any more. Its path goes when the last generation that serves it has
   // ended; at once where those that do can be asked to accept what is queued and to let it go.
   enum class PathGoes { AtOnce, WithItsLastHolder };
@@ -53,13 +60,34 @@ class ListenerSet {
   static Result<void> check(const std::string& name, const config::ListenerConfig& config);
   // What a reload can change on a socket that is in use.
   void adjust(const std::string& name, const config::ListenerConfig& config);
+  // A worker serves these now, and may have called listen(): the backlog and whom clients see as
+  // their peer (SO_PEERCRED) are set again, at once and for those who begin late.
+  void on_served(const std::vector<std::string>& names);
+  // Before perch ends: what its workers did to the paths as they went is put right.
+  void look_once_more() { guardian_.tend_all(); }
+  // A live owner has one of the paths.
+  [[nodiscard]] bool any_lost() const;
   [[nodiscard]] std::map<std::string, control::ListenerStatus> status() const;
 
  private:
+  void on_healed(const std::string& name, listener::HealKind kind, const std::string& how) override;
+  void on_succeeded(const std::string& name, const SharedListener& successor) override;
+  void on_lost(const std::string& name, const std::string& why) override;
+  void on_trouble(const std::string& name, const std::string& what) override;
+  void on_unguarded(const std::string& name, const std::string& why) override;
+  void restore(const std::string& name);
+  [[nodiscard]] control::ListenerStatus status_of(const std::string& name,
+                                                  const listener::Listener& listener) const;
+
   Log& log_;
   Journal& journal_;
   std::map<std::string, SharedListener> listeners_;
   std::vector<std::weak_ptr<listener::Listener>> retired_;
+  std::map<std::string, std::uint64_t> backlogs_restored_;
+  OnReplaced on_replaced_;
+  std::set<std::string> served_lately_;
+  Timer restore_later_;
+  listener::Guardian guardian_;  // last: the first to go, before the paths do
 };
 
 }  // namespace perch

@@ -62,7 +62,7 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
       config_(std::move(config)),
       inherited_nofile_(inherited_nofile),
       runtime_(config_.perch.control),
-      listeners_(log, journal_),
+      listeners_(loop_, log, journal_, [this](const auto& name) { on_listener_replaced(name); }),
       oom_(
           loop_, process::own_memory_cgroup(), [this](auto kills) { on_oom_in_tree(kills); },
           [this] {
@@ -307,6 +307,7 @@ void Supervisor::settle() {
       });
   if (ended_by_policy) end(Event::StopRequested, std::nullopt);
   if (phase_ != Phase::Ending || !all_at_rest()) return;
+  listeners_.look_once_more();
   if (!exit_code_is_set_) exit_code_ = code_of_rest();
   loop_.stop();
 }
@@ -318,6 +319,7 @@ int Supervisor::code_of_rest() const {
     const bool never = instance->config().restart.policy == config::RestartWhen::Never;
     if (never && code == 0) code = instance->shell_code().value_or(0);
   }
+  if (code == 0 && listeners_.any_lost()) return own_failure(cli::ExitCode::PathOwned);
   return code;
 }
 

@@ -67,6 +67,8 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   void on_signal(int number);
   void on_orphan(pid_t pid);
   void on_oom_in_tree(std::uint64_t kills);
+  // Whoever serves it has the old socket.
+  void on_listener_replaced(const std::string& name);
   void end(lifecycle::Event how, std::optional<int> code);
   // Drops workers that are gone for good, and ends perch when nothing is left to do.
   void settle();

@@ -125,13 +125,14 @@ std::string workers(const ordered_json& named, Colour colour) {
 }
 
 std::string listeners(const ordered_json& named) {
-  constexpr std::string_view kRow = "{} {:>8} {:>8} {:>6} {:<8} {}\n";
-  std::string out = "\n" + fmt::format(kRow, name_cell("LISTENER"), "QUEUED", "BACKLOG", "HEALS",
-                                       "HEALABLE", "CLAIMED");
+  constexpr std::string_view kRow = "{} {:<9} {:>8} {:>8} {:>6} {:<8} {}\n";
+  std::string out = "\n" + fmt::format(kRow, name_cell("LISTENER"), "STATE", "QUEUED", "BACKLOG",
+                                       "HEALS", "HEALABLE", "CLAIMED");
   for (const auto& [name, listener] : named.items()) {
-    out += fmt::format(kRow, name_cell(printable(name)), cell(at(listener, "queued")),
-                       cell(at(listener, "backlog")), cell(at(listener, "heals")),
-                       cell(at(listener, "healable")), cell(at(listener, "claimed")));
+    out += fmt::format(kRow, name_cell(printable(name)), cell(at(listener, "state")),
+                       cell(at(listener, "queued")), cell(at(listener, "backlog")),
+                       cell(at(listener, "heals")), cell(at(listener, "healable")),
+                       cell(at(listener, "claimed")));
     out += detail(cell(at(listener, "path")) + " inode " + cell(at(listener, "inode")));
   }
   return out;

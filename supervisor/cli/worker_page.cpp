@@ -72,10 +72,10 @@ std::string listener_lines(const ordered_json& names, const ordered_json& listen
   std::string out = "\nlisteners\n";
   for (const auto& name : names) {
     const auto& listener = at(listeners, name.is_string() ? name.get<std::string>() : "");
-    out += detail(fmt::format("{}: {} of {} waiting, {} heals, healable {}, claimed {}", cell(name),
-                              cell(at(listener, "queued")), cell(at(listener, "backlog")),
-                              cell(at(listener, "heals")), cell(at(listener, "healable")),
-                              cell(at(listener, "claimed"))));
+    out += detail(fmt::format("{}: {}, {} of {} waiting, {} heals, healable {}, claimed {}",
+                              cell(name), cell(at(listener, "state")), cell(at(listener, "queued")),
+                              cell(at(listener, "backlog")), cell(at(listener, "heals")),
+                              cell(at(listener, "healable")), cell(at(listener, "claimed"))));
     out += "    " + cell(at(listener, "path")) + "\n";
   }
   return out;

@@ -41,6 +41,8 @@ inline constexpr auto kOnGiveUps =
     std::to_array<Choice<OnGiveUp>>({{"hold", OnGiveUp::Hold}, {"exit", OnGiveUp::Exit}});
 inline constexpr auto kOnExits =
     std::to_array<Choice<OnExit>>({{"keep", OnExit::Keep}, {"unlink", OnExit::Unlink}});
+inline constexpr auto kPeerCredentials = std::to_array<Choice<PeerCredentials>>(
+    {{"perch", PeerCredentials::Perch}, {"worker", PeerCredentials::Worker}});
 inline constexpr auto kLogFormats = std::to_array<Choice<LogFormat>>(
     {{"auto", LogFormat::Auto}, {"json", LogFormat::Json}, {"text", LogFormat::Text}});
 inline constexpr auto kLogLevels = std::to_array<Choice<LogLevel>>({{"debug", LogLevel::Debug},
@@ -98,6 +100,9 @@ constexpr std::string_view word(RestartWhen value) {
 }
 constexpr std::string_view word(OnGiveUp value) { return word<OnGiveUp>(value, kOnGiveUps); }
 constexpr std::string_view word(OnExit value) { return word<OnExit>(value, kOnExits); }
+constexpr std::string_view word(PeerCredentials value) {
+  return word<PeerCredentials>(value, kPeerCredentials);
+}
 constexpr std::string_view word(LogFormat value) { return word<LogFormat>(value, kLogFormats); }
 constexpr std::string_view word(CaptureFormat value) {
   return word<CaptureFormat>(value, kCaptureFormats);

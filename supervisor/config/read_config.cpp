@@ -16,7 +16,7 @@ namespace perch::config {
 namespace {
 
 // Keys the design has, which this build has not yet.
-constexpr auto kLaterListenerKeys = std::to_array<std::string_view>({"peercred", "hold_for"});
+constexpr auto kLaterListenerKeys = std::to_array<std::string_view>({"hold_for"});
 constexpr auto kLaterWorkerKeys = std::to_array<std::string_view>(
     {"on_child_oom", "kill_timeout", "memory", "watchdog", "instances"});
 
@@ -51,6 +51,7 @@ void read_listener(TableReader table, ListenerConfig& into) {
   table.read("backlog", into.backlog, {1, INT_MAX});
   table.read("wait_for_owner", into.wait_for_owner, kDuration);
   table.read("on_exit", into.on_exit, kOnExits);
+  table.read("peercred", into.peercred, kPeerCredentials);
   table.refuse_others(kLaterListenerKeys);
 }
 

@@ -146,6 +146,7 @@ Settings settings_of(const ListenerConfig& listener) {
   out.number("backlog", listener.backlog);
   out.time("wait_for_owner", listener.wait_for_owner);
   out.text("on_exit", word(listener.on_exit));
+  out.text("peercred", word(listener.peercred));
   return std::move(out).take();
 }
 

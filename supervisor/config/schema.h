@@ -23,6 +23,8 @@ enum class ReadinessBy { Started, Notify, Bound };
 enum class RestartWhen { Always, OnFailure, Never };
 enum class OnGiveUp { Hold, Exit };
 enum class OnExit { Keep, Unlink };
+// Whom clients see as the listener's process (SO_PEERCRED): who called listen() last.
+enum class PeerCredentials { Perch, Worker };
 enum class LogFormat { Auto, Json, Text };
 enum class LogLevel { Debug, Info, Warning, Error };
 // How a captured worker's lines appear in perch's output: as they are, "app: line", or as JSON.
@@ -36,6 +38,7 @@ struct ListenerConfig {
   int backlog = 4096;                   // before the cap by net.core.somaxconn
   milliseconds wait_for_owner{30'000};  // how long a live owner is waited for
   OnExit on_exit = OnExit::Keep;
+  PeerCredentials peercred = PeerCredentials::Perch;
   bool operator==(const ListenerConfig&) const = default;
 };
 

@@ -28,6 +28,18 @@ std::string_view name(Event::Type type) {
       return "listener-claimed";
     case Event::Type::ListenerRetired:
       return "listener-retired";
+    case Event::Type::ListenerHealed:
+      return "listener-healed";
+    case Event::Type::ListenerDisplaced:
+      return "listener-displaced";
+    case Event::Type::ListenerRebound:
+      return "listener-rebound";
+    case Event::Type::ListenerReclaimed:
+      return "listener-reclaimed";
+    case Event::Type::ListenerLost:
+      return "listener-lost";
+    case Event::Type::BacklogRestored:
+      return "backlog-restored";
     case Event::Type::Reloaded:
       return "reloaded";
     case Event::Type::ReloadRefused:

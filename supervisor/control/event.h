@@ -24,6 +24,12 @@ struct Event {
     WorkerRemoved,
     ListenerClaimed,
     ListenerRetired,
+    ListenerHealed,     // the same socket, put right
+    ListenerDisplaced,  // the same, and a file that stood at its path was moved aside
+    ListenerRebound,    // a new socket: its names were gone
+    ListenerReclaimed,  // a new socket: a worker had shut it down
+    ListenerLost,       // its path leads elsewhere or nowhere, for now
+    BacklogRestored,    // after a worker's listen()
     Reloaded,
     ReloadRefused,
   };

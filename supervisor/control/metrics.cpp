@@ -189,9 +189,20 @@ void listener_families(Exposition& out, const Listeners& listeners) {
   per_listener(out, listeners, "perch_listener_backlog_connections", Gauge,
                "How many connections may wait.",
                [](const ListenerStatus& listener) { return listener.backlog; });
-  per_listener(out, listeners, "perch_listener_heals_total", Counter,
-               "How often perch put the path back after somebody took it away.",
-               [](const ListenerStatus& listener) { return listener.heals; });
+  per_listener(out, listeners, "perch_listener_up", Gauge,
+               "1 while the path leads to perch's socket.",
+               [](const ListenerStatus& listener) { return listener.state == "listening"; });
+  out.family("perch_listener_heals_total", Counter,
+             "How often perch put right what somebody did to the listener.");
+  for (const auto& [listener, status] : listeners) {
+    for (const auto kind : listener::kAllHealKinds) {
+      out.sample({{"listener", listener}, {"kind", listener::name(kind)}},
+                 status.heals.at(static_cast<std::size_t>(kind)));
+    }
+  }
+  per_listener(out, listeners, "perch_listener_backlog_restored_total", Counter,
+               "How often a worker had made the backlog smaller and perch set it again.",
+               [](const ListenerStatus& listener) { return listener.backlog_restored; });
   out.family("perch_listener_info", Gauge, "Where the listener is.");
   for (const auto& [listener, status] : listeners) {
     const std::string path = as_utf8(status.path);

@@ -31,7 +31,8 @@ Result<listener::Listener> take(const std::string& path) {
                                   .uid = {},
                                   .gid = {},
                                   .backlog = kBacklog,
-                                  .on_exit = config::OnExit::Unlink},
+                                  .on_exit = config::OnExit::Unlink,
+                                  .peercred = config::PeerCredentials::Perch},
                                  unsaid);
   if (!outcome) return fail_within("control socket", std::move(outcome.error()));
   if (const auto* owned = std::get_if<listener::Owned>(&*outcome)) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/control/status.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <numeric>
 
 #include "common/value/text.h"
 #include "supervisor/control/status_json.h"
@@ -73,14 +75,33 @@ ordered_json perch_json(const PerchStatus& perch) {
           {"process", process_json(perch.process)}};
 }
 
+ordered_json octal(const std::optional<mode_t>& mode) {
+  return mode ? ordered_json(fmt::format("{:04o}", *mode)) : ordered_json();
+}
+
+ordered_json heals_json(const listener::HealCounts& heals) {
+  ordered_json counts = ordered_json::object();
+  for (const auto kind : listener::kAllHealKinds) {
+    counts[std::string(listener::name(kind))] = heals.at(static_cast<std::size_t>(kind));
+  }
+  return counts;
+}
+
 ordered_json listener_json(const ListenerStatus& listener) {
-  return {{"path", listener.path},
+  const auto& heals = listener.heals;
+  return {{"state", listener.state},
+          {"path", listener.path},
           {"inode", or_null(listener.inode)},
+          {"mode", octal(listener.mode)},
           {"backlog", or_null(listener.backlog)},
           {"queued", or_null(listener.queued)},
           {"claimed", listener.claimed},
+          {"guarded", listener.guarded},
           {"healable", listener.healable},
-          {"heals", listener.heals}};
+          {"heals", std::accumulate(heals.begin(), heals.end(), std::uint64_t{0})},
+          {"heals_by_kind", heals_json(heals)},
+          {"last_outage_seconds", seconds(listener.last_outage)},
+          {"backlog_restored", listener.backlog_restored}};
 }
 
 ordered_json instance_json(const InstanceStatus& instance) {

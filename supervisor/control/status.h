@@ -19,6 +19,7 @@
 #include "common/posix/process_figures.h"
 #include "supervisor/control/histogram.h"
 #include "supervisor/lifecycle/cause.h"
+#include "supervisor/listener/heal_kind.h"
 
 namespace perch::control {
 
@@ -55,8 +56,13 @@ struct ListenerStatus {
   std::optional<std::uint64_t> inode{};              // null for abstract names
   std::optional<std::uint32_t> backlog{}, queued{};  // null where there is no sock_diag
   std::string claimed{};                             // "bound" or "replaced-stale"
-  bool healable = false;
-  std::uint64_t heals = 0;
+  std::string state{"listening"};  // "lost": a live owner has the path; "away": not to be had now
+  std::optional<mode_t> mode{};    // as it is now
+  bool guarded = false;            // somebody hears when the path is taken away
+  bool healable = false;           // there is a spare link
+  listener::HealCounts heals{};
+  std::uint64_t backlog_restored = 0;  // a worker had made it smaller
+  std::optional<Seconds> last_outage{};
 };
 
 struct Outage {

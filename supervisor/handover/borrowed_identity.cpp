@@ -8,19 +8,24 @@
 
 namespace perch::handover {
 
-// Each call answers what was before.
-BorrowedIdentity::BorrowedIdentity(uid_t uid, gid_t gid) noexcept {
+// Each call answers what was before, and so does one that asks for nobody.
+BorrowedIdentity::BorrowedIdentity(FileIdentity wanted) noexcept : wanted_(wanted) {
   ::prctl(PR_GET_PDEATHSIG, &death_signal_);
-  own_gid_ = static_cast<gid_t>(::setfsgid(gid));
-  own_uid_ = static_cast<uid_t>(::setfsuid(uid));
+  own_.gid = static_cast<gid_t>(::setfsgid(wanted.gid));
+  own_.uid = static_cast<uid_t>(::setfsuid(wanted.uid));
+}
+
+bool BorrowedIdentity::is_worn() const noexcept {
+  return static_cast<uid_t>(::setfsuid(static_cast<uid_t>(-1))) == wanted_.uid &&
+         static_cast<gid_t>(::setfsgid(static_cast<gid_t>(-1))) == wanted_.gid;
 }
 
 // The kernel takes such a change for one of rights: perch would leave no core, its /proc would be
 // root's, and it would outlive a parent it wanted to die with.
 BorrowedIdentity::~BorrowedIdentity() {
   const int kept = errno;
-  ::setfsuid(own_uid_);
-  ::setfsgid(own_gid_);
+  ::setfsuid(own_.uid);
+  ::setfsgid(own_.gid);
   ::prctl(PR_SET_DUMPABLE, 1);
   ::prctl(PR_SET_PDEATHSIG, death_signal_);
   errno = kept;

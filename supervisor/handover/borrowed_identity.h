@@ -9,16 +9,24 @@
 
 namespace perch::handover {
 
+struct FileIdentity {
+  uid_t uid;
+  gid_t gid;
+};
+
 class BorrowedIdentity {
  public:
-  BorrowedIdentity(uid_t uid, gid_t gid) noexcept;
+  explicit BorrowedIdentity(FileIdentity wanted) noexcept;
   ~BorrowedIdentity();  // errno stays
   BorrowedIdentity(const BorrowedIdentity&) = delete;
   BorrowedIdentity& operator=(const BorrowedIdentity&) = delete;
 
+  // False without CAP_SETUID or CAP_SETGID, unless perch is that user anyway.
+  [[nodiscard]] bool is_worn() const noexcept;
+
  private:
-  uid_t own_uid_;
-  gid_t own_gid_;
+  FileIdentity wanted_;
+  FileIdentity own_{};
   int death_signal_ = 0;
 };
 

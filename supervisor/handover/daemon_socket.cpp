@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #include <algorithm>
@@ -26,6 +27,11 @@ std::optional<int> number_of(int socket, int option) {
   return value;
 }
 
+bool is_socket(int fd, ino_t inode) {
+  struct stat found{};
+  return ::fstat(fd, &found) == 0 && found.st_ino == inode;
+}
+
 }  // namespace
 
 Result<DaemonSocket> DaemonSocket::look_at(const TargetProcess& process, int fd) {
@@ -34,7 +40,9 @@ Result<DaemonSocket> DaemonSocket::look_at(const TargetProcess& process, int fd)
   const auto flags = process.descriptor_flags(fd);
   if (!flags) return std::unexpected(flags.error());
   DaemonSocket socket(*inode, *flags);
-  if (auto copy = process.copy_descriptor(fd)) socket.copy_ = std::move(*copy);
+  // A thread may have descriptors of its own; those copied are its process'.
+  auto copy = process.copy_descriptor(fd);
+  if (copy && is_socket(copy->get(), *inode)) socket.copy_ = std::move(*copy);
   return socket;
 }
 

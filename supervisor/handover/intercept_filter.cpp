@@ -54,7 +54,8 @@ class Rules {
   void merge(Rules other) {
     if (result_ == 0) result_ = other.result_;
     step([&] { return ::seccomp_merge(get(), other.get()); });
-    if (result_ == 0) static_cast<void>(other.context_.release());  // it is part of ours now
+    if (result_ != 0) return;
+    [[maybe_unused]] void* const ours_now = other.context_.release();
   }
   void export_to(int file) {
     step([&] { return ::seccomp_export_bpf(get(), file); });

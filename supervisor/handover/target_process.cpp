@@ -15,7 +15,6 @@
 #include <string_view>
 
 #include "common/posix/file.h"
-#include "supervisor/handover/borrowed_identity.h"
 
 namespace perch::handover {
 namespace {
@@ -26,12 +25,19 @@ constexpr std::string_view kOwnProc = "/proc/self/";
 
 bool was_denied() { return errno == EACCES || errno == EPERM; }
 
-// The number in base `base` behind `name` in /proc's "name:\tvalue" lines.
-std::optional<unsigned> field(std::string_view text, std::string_view name, int base) {
+std::string_view skip_blanks(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(" \t"), text.size()));
+}
+
+// In /proc's "name:\tvalue" lines: the value's word of that number, from 0, in base `base`.
+std::optional<unsigned> field(std::string_view text, std::string_view name, int base,
+                              int word = 0) {
   const std::size_t start = text.find(name);
   if (start == std::string_view::npos) return std::nullopt;
-  text.remove_prefix(start + name.size());
-  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  text = skip_blanks(text.substr(start + name.size()));
+  for (; word > 0; --word) {
+    text = skip_blanks(text.substr(std::min(text.find_first_of(" \t\n"), text.size())));
+  }
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   return error == std::errc() ? std::optional(value) : std::nullopt;
@@ -59,17 +65,25 @@ std::string TargetProcess::proc(std::string_view name) const {
   return "/proc/" + std::to_string(thread_) + "/" + std::string(name);
 }
 
-// /proc/TID belongs to whom the process runs as, or to root where nobody may look into it.
+// The last of "Uid: real effective saved file-system".
+Result<FileIdentity> TargetProcess::identity() const {
+  const auto status = read_file(proc("status"));
+  if (!status) return std::unexpected(status.error());
+  const auto uid = field(*status, "\nUid:", 10, 3);
+  const auto gid = field(*status, "\nGid:", 10, 3);
+  if (!uid || !gid) return fail("read status", EINVAL);
+  return FileIdentity{.uid = *uid, .gid = *gid};
+}
+
 template <class Act>
 auto TargetProcess::insist(Act act) const {
   const auto first = act();
   if (first >= 0 || !was_denied()) return first;
   const int denial = errno;
-  struct stat owner{};
-  const bool known = ::stat(proc("").c_str(), &owner) == 0;
+  const auto user = identity();
   errno = denial;
-  if (!known) return first;
-  const BorrowedIdentity borrowed(owner.st_uid, owner.st_gid);
+  if (!user) return first;
+  const BorrowedIdentity borrowed(*user);
   return act();
 }
 
@@ -191,9 +205,11 @@ Result<UniqueFd> TargetProcess::open_directory(int base, const std::string& path
 }
 
 Result<void> TargetProcess::unlink(int directory, const std::string& name) const {
-  if (insist([&] { return ::unlinkat(directory, name.c_str(), 0); }) < 0) {
-    return fail("unlink " + name);
-  }
+  const auto user = identity();
+  if (!user) return std::unexpected(user.error());
+  const BorrowedIdentity borrowed(*user);
+  if (!borrowed.is_worn()) return fail("act as the user of process", EPERM);
+  if (::unlinkat(directory, name.c_str(), 0) != 0) return fail("unlink " + name);
   return {};
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // TargetProcess: another process, seen through /proc while one of its threads waits in a stopped
 // call: its memory, its descriptors, its directories. What perch may not read as itself it tries
-// once more as the process' owner (BorrowedIdentity). Nothing here trusts the process: sizes are
+// once more as the process' user (BorrowedIdentity). Nothing here trusts the process: sizes are
 // bounded, and an id that was given to another process meanwhile is the caller's to notice
-// (Notifications::still_waits). Errors: EACCES or EPERM when perch may not; anything else means
-// that the process is going, or gave what the kernel would refuse as well.
+// (Notifications::still_waits). Memory that a file system has to provide first is waited for.
+// Errors: EACCES or EPERM when perch may not; anything else means that the process is going, or
+// gave what the kernel would refuse as well.
 #pragma once
 
 #include <sys/types.h>
@@ -13,9 +14,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
+#include "supervisor/handover/borrowed_identity.h"
 
 namespace perch::handover {
 
@@ -47,11 +50,12 @@ class TargetProcess {
   // The directory `path` as the process sees it, in its root and mount namespace, for a call that
   // takes relative paths from `base` (a descriptor of its own or AT_FDCWD). Empty is `base` itself.
   [[nodiscard]] Result<UniqueFd> open_directory(int base, const std::string& path) const;
-  // unlinkat(2), with its owner's rights where ours do not do.
+  // unlinkat(2), with the process' rights and not with ours.
   [[nodiscard]] Result<void> unlink(int directory, const std::string& name) const;
 
  private:
   [[nodiscard]] std::string proc(std::string_view name) const;
+  [[nodiscard]] Result<FileIdentity> identity() const;
   [[nodiscard]] Result<UniqueFd> open(const std::string& name, int flags) const;
   [[nodiscard]] Result<std::string> link(const std::string& name) const;
   [[nodiscard]] Result<std::string> path_in_root(const std::string& base,

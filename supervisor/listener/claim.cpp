@@ -16,11 +16,13 @@ namespace {
 // How often the path may change between the look at it and the taking of it.
 constexpr int kRetries = 5;
 
-// The stale socket at the path, or nothing if the path is free; all else is an obstacle.
-Attempt<std::optional<PinnedFile>> look(const SocketDirectory& directory) {
+// The stale socket at the path, or nothing if the path is free; all else is an obstacle. What perch
+// itself has there already, and no longer wants, is as good as stale.
+Attempt<std::optional<PinnedFile>> look(const SocketDirectory& directory,
+                                        std::optional<FileId> predecessor) {
   auto found = directory.pin(directory.basename());
   if (!found) return failed(std::move(found.error()));
-  if (!*found) return std::nullopt;
+  if (!*found || (*found)->id == predecessor) return std::move(*found);
   const PinnedFile& file = **found;
   if (!file.is_socket()) {
     return refused(directory.path() + " is " + file.type_name() +
@@ -39,9 +41,9 @@ Attempt<std::optional<PinnedFile>> look(const SocketDirectory& directory) {
                ")");
 }
 
-Attempt<TakenPath> take(const ClaimSite& site) {
+Attempt<TakenPath> take(const ClaimSite& site, std::optional<FileId> predecessor = std::nullopt) {
   for (int attempt = 0; attempt <= kRetries; ++attempt) {
-    auto stale = look(site.directory);
+    auto stale = look(site.directory, predecessor);
     if (!stale) return std::unexpected(std::move(stale.error()));
     auto path = *stale ? replace_stale_socket(site, **stale) : bind_free_path(site);
     if (!path) return std::unexpected(std::move(path.error()));
@@ -61,6 +63,17 @@ void warn_of_limits(const ClaimRequest& request, const std::string& spare_proble
   }
 }
 
+Listener listener_at(TakenPath path, SocketDirectory directory, PathLock lock,
+                     const ClaimRequest& request) {
+  return Listener({.socket = std::move(path.socket),
+                   .file = std::move(path.file),
+                   .directory = std::move(directory),
+                   .lock = std::move(lock),
+                   .request = request,
+                   .claimed = path.claimed,
+                   .healable = path.spare_problem.empty()});
+}
+
 Attempt<Listener> claim_path(const ClaimRequest& request, Warnings& warnings) {
   auto directory = SocketDirectory::open(request.path);
   if (!directory) return std::unexpected(std::move(directory.error()));
@@ -71,14 +84,35 @@ Attempt<Listener> claim_path(const ClaimRequest& request, Warnings& warnings) {
   auto path = take(site);
   if (!path) return std::unexpected(std::move(path.error()));
   warn_of_limits(request, path->spare_problem, warnings);
-  return Listener({.socket = std::move(path->socket),
-                   .file = std::move(path->file),
-                   .directory = std::move(*directory),
-                   .lock = std::move(*lock),
-                   .path = request.path,
-                   .claimed = path->claimed,
-                   .healable = path->spare_problem.empty(),
-                   .on_exit = request.on_exit});
+  return listener_at(std::move(*path), std::move(*directory), std::move(*lock), request);
+}
+
+// Our own lock, where it still excludes others there: else another one has to be had.
+Attempt<std::optional<PathLock>> lock_anew(const Listener& old, const SocketDirectory& directory) {
+  if (old.parts().lock && old.parts().lock->is_named_in(directory)) return std::nullopt;
+  auto lock = PathLock::try_lock(directory);
+  if (!lock) return std::unexpected(std::move(lock.error()));
+  return std::move(*lock);
+}
+
+// The directory is looked up by its path again: it may be another one.
+Attempt<Listener> claim_path_anew(Listener& old, Warnings& warnings) {
+  ClaimRequest request = old.parts().request;
+  auto directory = SocketDirectory::open(request.path);
+  if (!directory) return std::unexpected(std::move(directory.error()));
+  auto lock = lock_anew(old, *directory);
+  if (!lock) return std::unexpected(std::move(lock.error()));
+  if (!request.mode) request.mode = old.mode();
+  const FileId predecessor = old.parts().file->id;
+  const ino_t lock_inode = *lock ? (*lock)->inode() : old.parts().lock->inode();
+  const ClaimSite site{*directory, lock_inode, request, warnings};
+  remove_left_over_names(site);
+  directory->remove_if(directory->spare_name(), predecessor);
+  auto path = take(site, predecessor);
+  if (!path) return std::unexpected(std::move(path.error()));
+  if (!*lock) *lock = old.take_lock();
+  return listener_at(std::move(*path), std::move(*directory), std::move(**lock),
+                     old.parts().request);
 }
 
 // No file, hence no lock, no stale state, no rights, nothing to heal. One name space for all of the
@@ -105,10 +139,9 @@ Attempt<Listener> claim_abstract(const ClaimRequest& request, Warnings& warnings
                    .file = std::nullopt,
                    .directory = std::nullopt,
                    .lock = std::nullopt,
-                   .path = request.path,
+                   .request = request,
                    .claimed = ClaimedAs::Bound,
-                   .healable = false,
-                   .on_exit = request.on_exit});
+                   .healable = false});
 }
 
 // What to do about a refusal of the system: the end of the line that tells of it.
@@ -128,19 +161,26 @@ std::string_view remedy(const Error& error) {
   }
 }
 
-bool is_abstract(const std::string& path) { return path.starts_with('@'); }
-
-}  // namespace
-
-Result<ClaimOutcome> claim(const ClaimRequest& request, Warnings& warnings) {
-  auto attempt =
-      is_abstract(request.path) ? claim_abstract(request, warnings) : claim_path(request, warnings);
+Result<ClaimOutcome> outcome_of(Attempt<Listener> attempt, const std::string& path) {
   if (attempt) return ClaimOutcome(std::move(*attempt));
   Obstacle& obstacle = attempt.error();
   if (auto* owner = std::get_if<Owned>(&obstacle)) return ClaimOutcome(std::move(*owner));
   if (auto* refusal = std::get_if<Refused>(&obstacle)) return ClaimOutcome(std::move(*refusal));
   const Error& error = std::get<Error>(obstacle);
-  return refuse("claim " + request.path + ": " + error.text() + std::string(remedy(error)));
+  return refuse("claim " + path + ": " + error.text() + std::string(remedy(error)));
+}
+
+}  // namespace
+
+Result<ClaimOutcome> claim(const ClaimRequest& request, Warnings& warnings) {
+  return outcome_of(
+      is_abstract(request.path) ? claim_abstract(request, warnings) : claim_path(request, warnings),
+      request.path);
+}
+
+Result<ClaimOutcome> claim_anew(Listener& old, Warnings& warnings) {
+  PERCH_CHECK(!is_abstract(old.path()));
+  return outcome_of(claim_path_anew(old, warnings), old.path());
 }
 
 }  // namespace perch::listener

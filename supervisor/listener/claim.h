@@ -5,28 +5,16 @@
 // anybody can reach it. Needs /proc.
 #pragma once
 
-#include <sys/types.h>
-
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "common/value/error.h"
-#include "supervisor/config/schema.h"
+#include "supervisor/listener/claim_request.h"
 #include "supervisor/listener/listener.h"
 #include "supervisor/listener/obstacle.h"
 
 namespace perch::listener {
-
-struct ClaimRequest {
-  std::string path;            // or "@name" for an abstract socket, which has no mode and no owner
-  std::optional<mode_t> mode;  // unset: 0777 less the umask
-  std::optional<uid_t> uid;    // unset: perch's own
-  std::optional<gid_t> gid;
-  int backlog = 4096;
-  config::OnExit on_exit = config::OnExit::Keep;
-};
 
 // Owned is worth another attempt; Refused ends in exit code 3.
 using ClaimOutcome = std::variant<Listener, Owned, Refused>;
@@ -37,5 +25,10 @@ using Warnings = std::vector<std::string>;
 // One attempt; never waits. An Error is a refusal of the system (exit code 1); it names the path.
 // A failed attempt leaves nothing but the lock file behind.
 Result<ClaimOutcome> claim(const ClaimRequest& request, Warnings& warnings);
+
+// The same for a path that perch holds, where the old socket is lost: shut down, or without a name.
+// The new socket takes the old one's place in one step and has the mode that it had last. On
+// success the old one has neither lock nor path; who has it can still accept who is queued.
+Result<ClaimOutcome> claim_anew(Listener& old, Warnings& warnings);
 
 }  // namespace perch::listener

@@ -9,10 +9,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
-#include "supervisor/config/schema.h"
+#include "supervisor/listener/claim_request.h"
 #include "supervisor/listener/path_lock.h"
 #include "supervisor/listener/pinned_file.h"
 #include "supervisor/listener/socket_directory.h"
@@ -29,10 +30,9 @@ class Listener {
     std::optional<PinnedFile> file;            // the socket file; none for abstract names
     std::optional<SocketDirectory> directory;  // none for abstract names
     std::optional<PathLock> lock;              // none for abstract names
-    std::string path;                          // as configured
+    ClaimRequest request;                      // what is wanted of it now
     ClaimedAs claimed = ClaimedAs::Bound;
     bool healable = false;  // there is a spare link
-    config::OnExit on_exit = config::OnExit::Keep;
   };
   explicit Listener(Parts parts) noexcept : parts_(std::move(parts)) {}
   // on_exit = unlink: removes the path and the spare link, each only if it still is our inode; the
@@ -43,21 +43,31 @@ class Listener {
 
   [[nodiscard]] int fd() const noexcept { return parts_.socket.get(); }
   [[nodiscard]] const Parts& parts() const noexcept { return parts_; }
+  [[nodiscard]] const std::string& path() const noexcept { return parts_.request.path; }
   // 0 for abstract names.
   [[nodiscard]] std::uint64_t inode() const noexcept {
     return parts_.file ? parts_.file->id.inode : 0;
   }
+  // The rights that the socket file has now, without its type; none for abstract names.
+  [[nodiscard]] std::optional<mode_t> mode() const;
   // Nothing where the kernel or a sandbox has no sock_diag(7).
   [[nodiscard]] std::optional<QueueDepth> queue_depth() const;
 
-  // Live changes of a reload. The mode is that of our inode, whatever the path leads to by now.
-  Result<void> set_mode(mode_t mode);
+  // Live changes of a reload. The mode is that of our inode, whatever the path leads to by now;
+  // unset: as it is now, and later chmods stand.
+  Result<void> set_mode(std::optional<mode_t> mode);
   // What is absent stays. chown clears no bit that matters on a socket.
   Result<void> set_owner(std::optional<uid_t> uid, std::optional<gid_t> gid);
   Result<void> set_backlog(int backlog);
-  void set_on_exit(config::OnExit on_exit) noexcept { parts_.on_exit = on_exit; }
+  void set_on_exit(config::OnExit on_exit) noexcept { parts_.request.on_exit = on_exit; }
+  void set_peercred(config::PeerCredentials whose) noexcept { parts_.request.peercred = whose; }
+  void set_healable(bool healable) noexcept { parts_.healable = healable; }
   // Nobody new can connect; who has, is still to be accepted.
   void remove_path() const noexcept;
+  // For the listener that succeeds this one at its path.
+  [[nodiscard]] std::optional<PathLock> take_lock() noexcept {
+    return std::exchange(parts_.lock, std::nullopt);
+  }
 
  private:
   Parts parts_;

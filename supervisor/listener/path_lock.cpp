@@ -83,6 +83,11 @@ void note_pid(int lock_file) {
 
 }  // namespace
 
+bool PathLock::is_named_in(const SocketDirectory& directory) const {
+  struct stat opened{};
+  return ::fstat(file_.get(), &opened) == 0 && is_still_named(directory, opened);
+}
+
 Attempt<PathLock> PathLock::try_lock(const SocketDirectory& directory) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto file = open_lock_file(directory);

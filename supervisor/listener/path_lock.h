@@ -19,6 +19,8 @@ class PathLock {
   // or not a file that can be locked.
   static Attempt<PathLock> try_lock(const SocketDirectory& directory);
 
+  // False once the file has lost its name there: then it excludes nobody any more.
+  [[nodiscard]] bool is_named_in(const SocketDirectory& directory) const;
   // Of the lock file: tells the temporary names of this lock's holders from those of others.
   [[nodiscard]] ino_t inode() const noexcept { return inode_; }
 

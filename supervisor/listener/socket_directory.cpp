@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -93,6 +94,19 @@ Result<std::optional<PinnedFile>> SocketDirectory::pin(const std::string& name) 
   if (!fd && errno == ENOENT) return std::nullopt;
   if (!fd) return fail("open " + path_of(name));
   return PinnedFile::of(std::move(fd));
+}
+
+int SocketDirectory::link(const PinnedFile& file, const std::string& name) const {
+  const int result =
+      ::linkat(AT_FDCWD, file.proc_path().c_str(), fd_.get(), name.c_str(), AT_SYMLINK_FOLLOW);
+  return result == 0 ? 0 : errno;
+}
+
+bool SocketDirectory::is_at_its_path() const {
+  struct stat ours{};
+  struct stat now{};
+  return ::fstat(fd_.get(), &ours) == 0 && ::stat(split(path_).directory.c_str(), &now) == 0 &&
+         ours.st_dev == now.st_dev && ours.st_ino == now.st_ino;
 }
 
 void SocketDirectory::remove_if(const std::string& name, FileId id) const noexcept {

@@ -35,6 +35,13 @@ class SocketDirectory {
   // The file of that name, a symbolic link itself and not its target; none if there is none.
   [[nodiscard]] Result<std::optional<PinnedFile>> pin(const std::string& name) const;
 
+  // Gives the file one more name. Through its descriptor: what is linked is that inode, whatever
+  // its names are by now. 0 or errno; ENOENT where it has no name left.
+  [[nodiscard]] int link(const PinnedFile& file, const std::string& name) const;
+
+  // False once the path leads to another directory, or nowhere.
+  [[nodiscard]] bool is_at_its_path() const;
+
   // Unlinks `name` if it is that file. The caller keeps the inode alive (a PinnedFile, a bound
   // socket); only a rename between the look and the unlink can deceive it.
   void remove_if(const std::string& name, FileId id) const noexcept;

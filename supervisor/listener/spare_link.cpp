@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/listener/spare_link.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "supervisor/listener/owner_probe.h"
 
 namespace perch::listener {
 namespace {
-
-// 0 or errno. Through the descriptor: what is linked is our inode, whatever the path is by now.
-int link_as_spare(const SocketDirectory& directory, const PinnedFile& socket) {
-  const int result = ::linkat(AT_FDCWD, socket.proc_path().c_str(), directory.fd(),
-                              directory.spare_name().c_str(), AT_SYMLINK_FOLLOW);
-  return result == 0 ? 0 : errno;
-}
 
 // Empty when the name is free now, else why not.
 std::string clear_left_over(const SocketDirectory& directory) {
@@ -35,12 +25,12 @@ std::string clear_left_over(const SocketDirectory& directory) {
 
 std::expected<MadeName, std::string> make_spare_link(const SocketDirectory& directory,
                                                      const PinnedFile& socket) {
-  int number = link_as_spare(directory, socket);
+  int number = directory.link(socket, directory.spare_name());
   if (number == EEXIST) {
     if (auto why = clear_left_over(directory); !why.empty()) {
       return std::unexpected(std::move(why));
     }
-    number = link_as_spare(directory, socket);
+    number = directory.link(socket, directory.spare_name());
   }
   if (number != 0) {
     return std::unexpected(

@@ -15,20 +15,12 @@
 #include "supervisor/listener/made_name.h"
 #include "supervisor/listener/owner_probe.h"
 #include "supervisor/listener/spare_link.h"
+#include "supervisor/listener/temporary_name.h"
 
 namespace perch::listener {
 namespace {
 
 using Spare = std::expected<MadeName, std::string>;
-
-// One is enough, unless somebody's live socket was left under it.
-constexpr int kTemporaryNames = 4;
-
-// Short, since it is bound through /proc/self/fd; and tied to the lock, so that two paths in one
-// directory never take each other's for left-over.
-std::string temporary_name(const ClaimSite& site, int number) {
-  return ".perch-" + std::to_string(site.lock_inode) + "-" + std::to_string(number);
-}
 
 // The inode is born with the mode the socket has, less the umask.
 Result<void> bind_with_mode(int socket, const UnixAddress& address, std::optional<mode_t> mode) {
@@ -121,12 +113,12 @@ struct TemporarySocket {
 
 Attempt<TemporarySocket> bind_temporary_name(const ClaimSite& site) {
   for (int number = 0; number < kTemporaryNames; ++number) {
-    std::string name = temporary_name(site, number);
+    std::string name = temporary_name(site.lock_inode, number);
     auto socket = bound_socket(site.directory.short_path_of(name), site.request);
     if (socket) return TemporarySocket{.socket = std::move(*socket), .name = std::move(name)};
     if (!socket.error().is(EADDRINUSE)) return failed(std::move(socket.error()));
   }
-  return refused(site.directory.path_of(temporary_name(site, 0)) +
+  return refused(site.directory.path_of(temporary_name(site.lock_inode, 0)) +
                  " and its like are in use: stop who holds them, or remove them");
 }
 
@@ -166,7 +158,7 @@ Attempt<std::optional<TakenPath>> replace_stale_socket(const ClaimSite& site,
 
 void remove_left_over_names(const ClaimSite& site) {
   for (int number = 0; number < kTemporaryNames; ++number) {
-    const std::string name = temporary_name(site, number);
+    const std::string name = temporary_name(site.lock_inode, number);
     const auto found = site.directory.pin(name);
     if (!found || !*found || !(*found)->is_socket()) continue;
     if (probe_owner(**found).liveness == Liveness::Stale) {

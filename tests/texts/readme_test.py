@@ -20,7 +20,8 @@ NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-
            "perch run --listen /run/peer")
 # By the first cell of the head; each has its test here, in readme_config_test.py or in e2e/metrics.
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
-          "what changes", "metric", "`capture_format`", "command", "restart as fast as can be"}
+          "what changes", "metric", "`capture_format`", "command", "restart as fast as can be",
+          "what happened"}
 
 
 def table(head):
@@ -203,6 +204,23 @@ restart = {{policy = "never"}}
 ''')
             config.flush()
             return perch_says.run("run", "-c", config.name).stderr.strip()
+
+    def test_the_kinds_of_heals(self):
+        told = {word for row in table("what happened").rows for word in readme.words(row[2])}
+        with tempfile.TemporaryDirectory() as place:
+            control = f"{place}/c.sock"
+            with subprocess.Popen([perch_says.PERCH, "run", "--control", control, "--listen",
+                                   f"{place}/api.sock", "--", "sleep", "1000"],
+                                  stderr=subprocess.DEVNULL) as perch:
+                try:
+                    said = ""
+                    while not said:
+                        self.assertIsNone(perch.poll())
+                        said = perch_says.run("status", "--json", "--control", control).stdout
+                finally:
+                    perch.terminate()
+        [listener] = json.loads(said)["listeners"].values()
+        self.assertEqual(told, set(listener["heals_by_kind"]))
 
     def test_the_figures_are_those_of_the_result(self):
         measured = readme.read(f"{perch_says.SOURCES}/tests/bench/results/recovery.md").tables

@@ -86,6 +86,7 @@ const std::vector<Change<ListenerConfig>> kLiveListenerChanges{
     {"backlog", [](auto& listener) { listener.backlog = 1; }},
     {"wait_for_owner", [](auto& listener) { listener.wait_for_owner = milliseconds(1); }},
     {"on_exit", [](auto& listener) { listener.on_exit = OnExit::Unlink; }},
+    {"peercred", [](auto& listener) { listener.peercred = PeerCredentials::Worker; }},
 };
 
 const std::vector<Change<PerchConfig>> kPerchChanges{

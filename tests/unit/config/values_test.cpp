@@ -36,6 +36,7 @@ mode = "0660"
 backlog = 4096
 wait_for_owner = "30s"
 on_exit = "keep"
+peercred = "perch"
 
 [workers.app]
 command = ["/usr/bin/app", "--serve"]
@@ -80,6 +81,7 @@ group = "33"
 backlog = 1
 wait_for_owner = "0s"
 on_exit = "unlink"
+peercred = "worker"
 
 [workers.app]
 command = ["app", "say \"hi\"\n", "C:\\x", "é"]
@@ -177,6 +179,7 @@ TEST_CASE("the defaults are those of the documentation") {
   CHECK(listener.backlog == 4096);
   CHECK(listener.wait_for_owner == 30s);
   CHECK(listener.on_exit == OnExit::Keep);
+  CHECK(listener.peercred == PeerCredentials::Perch);
 }
 
 TEST_CASE("every value of a file arrives") {
@@ -189,7 +192,8 @@ TEST_CASE("every value of a file arrives") {
   CHECK(config.perch.http == TcpAddress{"::1", 9480});
   CHECK(config.perch.reload_on_change);
   const ListenerConfig& listener = config.listeners.at("a.b");
-  CHECK(listener == ListenerConfig{"@abstract", 0600, "www-data", "33", 1, 0ms, OnExit::Unlink});
+  CHECK(listener == ListenerConfig{"@abstract", 0600, "www-data", "33", 1, 0ms, OnExit::Unlink,
+                                   PeerCredentials::Worker});
   const WorkerConfig& worker = config.workers.at("app");
   CHECK(worker.command == std::vector<std::string>{"app", "say \"hi\"\n", "C:\\x", "é"});
   CHECK(worker.handover == HandoverWay::Channel);

@@ -26,7 +26,7 @@ inline control::Status busy_status() {
                              .queued = 17,
                              .claimed = "replaced-stale",
                              .healable = true,
-                             .heals = 2};
+                             .heals = {2}};
   control::WorkerStatus worker;
   worker.state = "backoff";
   worker.listeners = {"api"};

@@ -37,7 +37,7 @@ Status example() {
                              .queued = {},
                              .claimed = "bound",
                              .healable = true,
-                             .heals = 0};
+                             .heals = {0, 0, 2}};
   WorkerStatus worker;
   worker.state = "backoff";
   worker.starts = 3;
@@ -185,8 +185,18 @@ perch_worker_memory_peak_bytes{worker="app"} 2000
 # TYPE perch_listener_queued_connections gauge
 # TYPE perch_listener_backlog_connections gauge
 perch_listener_backlog_connections{listener="api"} 4096
+# TYPE perch_listener_up gauge
+perch_listener_up{listener="api"} 1
 # TYPE perch_listener_heals_total counter
-perch_listener_heals_total{listener="api"} 0
+perch_listener_heals_total{listener="api",kind="removed"} 0
+perch_listener_heals_total{listener="api",kind="replaced"} 0
+perch_listener_heals_total{listener="api",kind="displaced"} 2
+perch_listener_heals_total{listener="api",kind="mode"} 0
+perch_listener_heals_total{listener="api",kind="spare"} 0
+perch_listener_heals_total{listener="api",kind="rebound"} 0
+perch_listener_heals_total{listener="api",kind="reclaimed"} 0
+# TYPE perch_listener_backlog_restored_total counter
+perch_listener_backlog_restored_total{listener="api"} 0
 # TYPE perch_listener_info gauge
 perch_listener_info{listener="api",path="/run/a.sock",inode="77"} 1
 )");

@@ -44,8 +44,9 @@ Status example() {
                              .backlog = 4096,
                              .queued = {},
                              .claimed = "replaced-stale",
+                             .mode = 0660,
                              .healable = true,
-                             .heals = 4};
+                             .heals = {3, 0, 1}};
   WorkerStatus worker;
   worker.state = "ready";
   worker.desired = "running";
@@ -84,8 +85,11 @@ TEST_CASE("the document has every field, unknown is null") {
     "process": {"cpu_seconds": 1.5, "resident_bytes": 4096, "virtual_bytes": null,
                 "open_fds": null, "max_fds": null}})"));
   CHECK(document.at("listeners") == json::parse(R"({"api": {
-    "path": "/run/app/api.sock", "inode": 77, "backlog": 4096, "queued": null,
-    "claimed": "replaced-stale", "healable": true, "heals": 4}})"));
+    "state": "listening", "path": "/run/app/api.sock", "inode": 77, "mode": "0660",
+    "backlog": 4096, "queued": null, "claimed": "replaced-stale", "guarded": false,
+    "healable": true, "heals": 4, "heals_by_kind": {"removed": 3, "replaced": 0, "displaced": 1,
+    "mode": 0, "spare": 0, "rebound": 0, "reclaimed": 0}, "last_outage_seconds": null,
+    "backlog_restored": 0}})"));
   const auto worker = document.at("workers").at("app");
   CHECK(worker.at("instances") == json::parse(R"([{
     "pid": 42, "generation": 3, "state": "ready", "started_at": "2026-01-01T00:00:00.007Z",

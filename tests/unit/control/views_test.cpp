@@ -45,7 +45,7 @@ TEST_CASE("a worker in full names every cause, its evidence, last words and list
   for (const char* part :
        {"app: backoff since", "generation 8, next start in 1.2s", "says          warming",
         "failures in a row 4", "answered      bind 8, unlink 7\n", "oom-kill 7",
-        "last 1.6ms, p50 1.6ms, p99 -, max 2.5s", "api: 17 of 4096 waiting, 2 heals",
+        "last 1.6ms, p50 1.6ms, p99 -, max 2.5s", "api: listening, 17 of 4096 waiting, 2 heals",
         "    /run/app/", "generation 8: oom-kill after", "memory.events oom_kill grew from 6 to 7",
         "memory peak 12.0 MiB", "| allocating", "| still allocating"}) {
     CAPTURE(std::string(part));

@@ -167,6 +167,26 @@ TEST_CASE("a thread other than the first binds, with the process' descriptors") 
   CHECK(seen->inode == scene.inode());
 }
 
+TEST_CASE("a thread with descriptors of its own gets the listener in its own") {
+  InterceptScene scene;
+  const Shared<Seen> seen;
+  CHECK(scene.run([&] {
+    const int number = worker::make();
+    std::thread([&] {
+      ::unshare(CLONE_FILES);
+      ::dup2(worker::make(SOCK_STREAM | SOCK_NONBLOCK), number);
+      set_option(number, SO_PASSCRED, 1);
+      seen->values[0] = worker::bind(number, scene.path());
+      seen->inode = inode_of(number);
+      seen->values[1] = is_nonblocking(number) ? 1 : 2;
+    }).join();
+    seen->values[2] = inode_of(number) == scene.inode() ? 1 : 2;
+    return 0;
+  }) == 0);
+  CHECK(seen->inode == scene.inode());
+  CHECK(seen->values == std::array{0, 1, 2, 0, 0, 0, 0, 0});
+}
+
 TEST_CASE("in a chroot a path means what it means there") {
   if (!have(is_root(), "needs root: chroot")) return;
   InterceptScene scene;
@@ -182,11 +202,12 @@ TEST_CASE("in a chroot a path means what it means there") {
                          for (const char* path : {"/api.sock", "api.sock", "../../api.sock",
                                                   "/top/api.sock", "top/api.sock"}) {
                            const int socket = worker::bound(path);
-                           seen->values.at(at++) = inode_of(socket) == scene.inode() ? 1 : 2;
+                           seen->values.at(at) = inode_of(socket) == scene.inode() ? 1 : 2;
+                           ++at;
                            ::close(socket);
                          }
                          const int inside = worker::bound(scene.path());
-                         seen->values.at(at++) = inode_of(inside) == scene.inode() ? 1 : 2;
+                         seen->values.at(at) = inode_of(inside) == scene.inode() ? 1 : 2;
                          return worker::bind(worker::make(), "inner/api.sock");
                        }}) == EADDRINUSE);
   CHECK(seen->values == std::array{1, 1, 1, 1, 1, 2, 0, 0});

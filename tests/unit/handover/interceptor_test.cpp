@@ -137,6 +137,25 @@ TEST_CASE("without CAP_SYS_PTRACE datagram sockets of another user are still tol
   CHECK(scene.counts.bound == 0);
 }
 
+TEST_CASE("perch removes a temporary name with the worker's rights, not with its own") {
+  if (!have(is_root(), "needs root: other users")) return;
+  InterceptScene scene;
+  open_to_all(scene);
+  REQUIRE(::mkdir(scene.path("roots").c_str(), 0755) == 0);
+  const std::string roots = scene.path("roots") + "/tmp";
+  const UniqueFd foreign = listening_at(roots);
+  auto plan = binds_as(kNobody, scene.path("tmp"));
+  plan.act = [&] {
+    worker::bound(scene.path("tmp"));
+    return worker::outcome(::rename(roots.c_str(), scene.path().c_str()));
+  };
+  scene.run(plan);
+  CHECK(::access(roots.c_str(), F_OK) == 0);
+  REQUIRE(scene.troubles.size() == 1);
+  CHECK(scene.troubles[0].find("unlink tmp: Permission denied") != std::string::npos);
+  CHECK(::access(scene.path().c_str(), F_OK) == 0);
+}
+
 TEST_CASE("a process that nobody may look into is refused at the start, with what to change") {
   if (!have(is_root(), "needs root: other users")) return;
   InterceptScene scene;
