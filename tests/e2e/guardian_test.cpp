@@ -187,6 +187,17 @@ std::vector<Mishap> mishaps_that_cost_the_inode() {
   };
 }
 
+// It is found by a look every few seconds: it makes no news.
+Mishap a_live_owner_that_ends() {
+  return {"replaced", [](World& world) {
+            const UniqueFd owner = listen_at(world.run + "/other");
+            const ino_t its_inode = inode_of(world.run + "/other");
+            fs::rename(world.run + "/other", world.path);
+            REQUIRE(wait_until([&] { return world.listener()["state"] == "lost"; }));
+            CHECK(inode_of(world.path) == its_inode);
+          }};
+}
+
 // Clients of their own: those of the storm may have been on their way while something was wrong.
 void check_nobody_is_turned_away(const World& world) {
   ClientStorm fresh(ClientStorm::Target{.path = world.path});
@@ -211,6 +222,7 @@ TEST_CASE("whatever somebody does to the path, at random, is put right and count
   for (int round = 0; round < 2; ++round) {
     for (const Mishap& mishap : mishaps_that_cost_the_inode()) plan.emplace_back(mishap, false);
   }
+  plan.emplace_back(a_live_owner_that_ends(), true);
   std::ranges::shuffle(plan, dice);
 
   std::map<std::string, std::uint64_t> expected;
@@ -227,6 +239,7 @@ TEST_CASE("whatever somebody does to the path, at random, is put right and count
   CHECK(world.events("listener-displaced") == expected["displaced"]);
   CHECK(world.events("listener-rebound") == expected["rebound"]);
   CHECK(world.events("listener-reclaimed") == expected["reclaimed"]);
+  CHECK(world.events("listener-lost") == 3);  // a live owner, and the directory twice
   CHECK(world.events("listener-healed") ==
         expected["removed"] + expected["replaced"] + expected["mode"] + expected["spare"]);
   CHECK(world.listener()["heals"] == plan.size());
@@ -357,6 +370,21 @@ TEST_CASE("what perch does to its paths itself is nobody's mishap") {
   CHECK(world.perch.process().wait() == exited(0));
   CHECK(inode_of(world.run + "/moved.sock") == 0);
   CHECK(world.perch.log().find("not at its path") == std::string::npos);
+}
+
+TEST_CASE("a worker that removes the path as it ends leaves it to the next perch all the same") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path("api.sock");
+  PerchProcess perch(
+      directory, fmt::format("[listeners.api]\npath = \"{0}\"\n[workers.app]\ncommand = [\"sh\", "
+                             "\"-c\", \"trap 'rm {0}; exit' TERM; echo up >&2; while :; do sleep "
+                             "0.01; done\"]\nlisteners = [\"api\"]\n",
+                             path));
+  REQUIRE(wait_until([&] { return perch.log().find("up\n") != std::string::npos; }));
+  const ino_t inode = inode_of(path);
+  perch.process().signal(SIGTERM);
+  CHECK(perch.process().wait() == exited(0));
+  CHECK(inode_of(path) == inode);
 }
 
 TEST_CASE("where nothing can be watched perch says so once and runs on") {
