@@ -190,7 +190,7 @@ TEST_CASE("status shows one worker in full, and misses one that is not there") {
   CHECK(page.ending == exited(0));
   CHECK(page.out.starts_with("app: ready since "));
   CHECK(page.out.contains("memory-recycle 0"));
-  CHECK(page.out.contains("listeners\n  api: 0 of "));
+  CHECK(page.out.contains("listeners\n  api: listening, 0 of "));
   CHECK_FALSE(page.out.contains("\x1b"));
   const Finished missing = operated.tell({"status", "ap"});
   CHECK(missing.ending == exited(kUsage));
