@@ -41,12 +41,14 @@ std::string why_not(const process::SpawnFailure& failure) {
 
 handover::InterceptTarget target_of(const std::string& name, const listener::Listener& listener,
                                     bool mode_is_set) {
-  handover::InterceptTarget target{.name = name,
-                                   .fd = listener.fd(),
-                                   .path = listener.path(),
-                                   .directory = {},
-                                   .basename = {},
-                                   .mode_is_set = mode_is_set};
+  handover::InterceptTarget target{
+      .name = name,
+      .fd = listener.fd(),
+      .path = listener.path(),
+      .directory = {},
+      .basename = {},
+      .mode_is_set = mode_is_set,
+      .worker_listens = listener.parts().request.peercred == config::PeerCredentials::Worker};
   const auto& directory = listener.parts().directory;
   if (!directory) return target;
   struct stat found{};
@@ -165,6 +167,12 @@ Result<void> Generation::rehand(const Launch& launch, std::vector<SharedListener
   // The old ones live until the channel has let go of their descriptors.
   listeners_.swap(listeners);
   return channel_->replace(named_listeners(launch));
+}
+
+void Generation::retarget(const Launch& launch, std::vector<SharedListener> listeners) {
+  if (!interceptor_) return;
+  listeners_.swap(listeners);
+  interceptor_->replace(intercept_settings(launch).targets);
 }
 
 bool Generation::ask_to_drain(std::chrono::microseconds within) {

@@ -79,6 +79,8 @@ class Generation {
   // Hands new listeners to the running worker and takes away the ones that are gone; for `channel`
   // alone (has_channel).
   Result<void> rehand(const Launch& launch, std::vector<SharedListener> listeners);
+  // What it binds from now on are these; for `intercept` alone, and nothing else otherwise.
+  void retarget(const Launch& launch, std::vector<SharedListener> listeners);
   // False where this worker cannot be asked.
   bool ask_to_drain(std::chrono::microseconds within);
   [[nodiscard]] bool can_drain() const { return channel_ && channel_->greeted(); }

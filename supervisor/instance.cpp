@@ -250,6 +250,7 @@ void Instance::rehand(Launch launch) {
 
 // One that stops or dies leaves them to its successor.
 void Instance::renew_listeners() {
+  if (generation_) generation_->retarget(launch_, around_.listeners.find(launch_.config.listeners));
   if (!generation_ || reaped_ || process::is_exiting(generation_->pid)) return;
   if (generation_->has_channel()) return hand_over_live();
   const bool serves = std::holds_alternative<lifecycle::Starting>(state_) ||

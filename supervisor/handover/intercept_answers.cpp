@@ -106,14 +106,22 @@ InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Conne
 }
 
 // The listener listens already. So its backlog stays as large as configured, and its clients see
-// perch as their peer, whichever generation serves them.
+// perch as their peer, whichever generation serves them; or both are to be as the worker says.
 InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Listen& listen) {
-  return without_effect(caller, listen.fd, counts_.listens);
+  const auto entry = targets_.find_descriptor(caller.process, listen.fd);
+  if (!entry) return std::unexpected(entry.error());
+  if (*entry == nullptr || (*entry)->target.worker_listens) return Answer::by_kernel();
+  ++counts_.listens;
+  return Answer::done();
 }
 
 // It would end the listener for good, for all who share it.
 InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Shutdown& shutdown) {
-  return without_effect(caller, shutdown.fd, counts_.shutdowns);
+  const auto entry = targets_.find_descriptor(caller.process, shutdown.fd);
+  if (!entry) return std::unexpected(entry.error());
+  if (*entry == nullptr) return Answer::by_kernel();
+  ++counts_.shutdowns;
+  return Answer::done();
 }
 
 InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Unlink& unlink) {
@@ -148,15 +156,6 @@ InterceptTargets::Found InterceptAnswers::find(Caller& caller, const PathArgumen
   const auto text = caller.process.read_text(path.at);
   if (!text) return std::unexpected(text.error());
   return targets_.find(caller.process, path.base, *text);
-}
-
-InterceptAnswers::Outcome InterceptAnswers::without_effect(const Caller& caller, int fd,
-                                                           std::uint64_t& effect) {
-  const auto entry = targets_.find_descriptor(caller.process, fd);
-  if (!entry) return std::unexpected(entry.error());
-  if (*entry == nullptr) return Answer::by_kernel();
-  ++effect;
-  return Answer::done();
 }
 
 InterceptAnswers::Outcome InterceptAnswers::reuse(const Caller& caller, int fd) {

@@ -77,8 +77,6 @@ class InterceptAnswers {
   Outcome on(Caller& caller, const call::Chmod& chmod);
 
   InterceptTargets::Found find(Caller& caller, const PathArgument& path);
-  // `effect` is counted when the descriptor is one of our listeners.
-  Outcome without_effect(const Caller& caller, int fd, std::uint64_t& effect);
   Outcome reuse(const Caller& caller, int fd);
   // False when the listener cannot be put there; that is told.
   Result<bool> swap(const Caller& caller, int fd, Entry& entry);

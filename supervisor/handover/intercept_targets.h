@@ -27,7 +27,8 @@ struct InterceptTarget {
   std::string path;                      // as configured, '@' for abstract names
   std::optional<DirectoryId> directory;  // none for abstract names
   std::string basename;                  // empty for abstract names
-  bool mode_is_set = false;  // the configuration's mode stands, whatever the worker does
+  bool mode_is_set = false;     // the configuration's mode stands, whatever the worker does
+  bool worker_listens = false;  // clients are to see the worker as their peer: its listen() counts
 };
 
 // A path of a process: the directory it leads to, and the last component, whatever that is.

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <filesystem>
 
 #include "common/posix/file.h"
 #include "tests/support/client_storm.h"
@@ -375,6 +376,38 @@ TEST_CASE("a daemon that binds another path, or another kind of socket, gets its
                                .worker = R"(readiness.by = "started")"}));
   REQUIRE(wait_until([&] { return Client(elsewhere).error() == 0; }));
   CHECK(perch.worker()["intercept"]["bind"] == 0);
+}
+
+TEST_CASE("a listener that was bound anew elsewhere is what a worker on its way out binds, too") {
+  if (!may_intercept()) return;
+  const TemporaryDirectory directory;
+  const std::string run = directory.path("run");
+  std::filesystem::create_directory(run);
+  write_text(directory.path("daemon.py"),
+             "import os, signal, socket, sys\n"
+             "def bind():\n"
+             "    listener = socket.socket(socket.AF_UNIX)\n"
+             "    listener.bind(sys.argv[1])\n"
+             "    return listener\n"
+             "def bind_again(*_):\n"
+             "    bind()\n"
+             "    os._exit(0)\n"
+             "signal.signal(signal.SIGTERM, bind_again)\n"
+             "listener = bind()\n"
+             "while True:\n"
+             "    signal.pause()\n");
+  const PerchProcess perch(
+      directory, fmt::format("[listeners.api]\npath = \"{0}/api.sock\"\n[workers.app]\ncommand = "
+                             "[\"python3\", \"{1}\", \"{0}/api.sock\"]\nlisteners = [\"api\"]\n"
+                             "handover = \"intercept\"\n[workers.app.restart]\ndelay = \"0ms\"\n",
+                             run, directory.path("daemon.py")));
+  REQUIRE(perch.wait_ready());
+  const auto state = [&] { return perch.status()["listeners"]["api"]["state"]; };
+  std::filesystem::remove_all(run);
+  REQUIRE(wait_until([&] { return state() == "away"; }));
+  std::filesystem::create_directory(run);
+  CHECK(wait_until(
+      [&] { return perch.worker()["starts"] == 2 && perch.worker()["intercept"]["bind"] == 3; }));
 }
 
 TEST_CASE("where no filter can be had perch refuses with one line that says what to change") {

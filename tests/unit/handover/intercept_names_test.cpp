@@ -207,6 +207,23 @@ TEST_CASE("listening again changes neither the backlog nor whom clients see") {
   CHECK(peer->pid == ::getpid());
 }
 
+TEST_CASE("where the worker is to be its clients' peer, it listens itself") {
+  InterceptScene scene;
+  scene.settings.targets[0].worker_listens = true;
+  const Shared<Seen> seen;
+  CHECK(scene.run([&] {
+    seen->values[0] = ::getpid();
+    const int socket = worker::bound(scene.path());
+    return worker::outcome(::listen(socket, 7));
+  }) == 0);
+  CHECK(scene.counts.listens == 0);
+  auto client = unix_connect(scene.path(), SOCK_STREAM, Blocking::Yes);
+  REQUIRE(client);
+  const auto peer = peer_credentials(client->get());
+  REQUIRE(peer);
+  CHECK(peer->pid == seen->values[0]);
+}
+
 TEST_CASE("who looks for a live owner before it binds finds none, and perch's listener after") {
   InterceptScene scene;
   const Shared<Seen> seen;
