@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "supervisor/cli/check_command.h"
+#include "supervisor/cli/doctor_command.h"
 #include "supervisor/cli/events_command.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/cli/ready_command.h"
@@ -18,6 +19,7 @@ using namespace perch::cli;
 struct Dispatch {
   int operator()(const RunOptions& options) const { return run_command(options); }
   int operator()(const CheckOptions& options) const { return check_command(options); }
+  int operator()(const DoctorOptions& options) const { return doctor_command(options); }
   int operator()(const StatusOptions& options) const { return status_command(options); }
   int operator()(const EventsOptions& options) const { return events_command(options); }
   int operator()(const WorkerOptions& options) const { return worker_command(options); }

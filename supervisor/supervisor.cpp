@@ -199,6 +199,11 @@ void Supervisor::introduce() {
       {.type = control::Event::Type::PerchStarted,
        .message = fmt::format("perch {} is pid {}; oom protection {}: {}", PERCH_VERSION,
                               ::getpid(), process::name(protection_.tier), protection_.detail)});
+  if (config_.perch.control.empty() && config_.perch.control_is_default) {
+    log_.info(
+        "no control socket: neither /run/perch nor $XDG_RUNTIME_DIR can be written; give --control "
+        "PATH to be able to ask this perch");
+  }
   if (auto watched = oom_.watch(); !watched) {
     log_.info("oom kills inside a worker's tree are not seen as they happen: {}",
               watched.error().text());

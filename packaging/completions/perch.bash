@@ -37,6 +37,7 @@ _perch_options() {
   case $1 in
     run) echo "$start" ;;
     check) echo "$start --diff" ;;
+    doctor) echo '--timeout' ;;
     status) echo '--watch --json --control' ;;
     events) echo '-f --follow --since --json --control' ;;
     restart | stop | start) echo '--all --no-wait --timeout --control' ;;
@@ -58,7 +59,7 @@ _perch() {
           _perch_files "$word"
         fi
         return ;;
-      run | check | status | events | restart | stop | start | reload | ready | version)
+      run | check | doctor | status | events | restart | stop | start | reload | ready | version)
         command=${command:-${COMP_WORDS[i]}} ;;
     esac
   done
@@ -66,7 +67,7 @@ _perch() {
   case $word:$command in
     -*) _perch_words "$(_perch_options "$command")" "$word" ;;
     *:status | *:restart | *:stop | *:start) _perch_words "$(_perch_workers)" "$word" ;;
-    *:) _perch_words 'run check status events restart stop start reload ready version' "$word" ;;
+    *:) _perch_words 'run check doctor status events restart stop start reload ready version' "$word" ;;
   esac
 }
 

@@ -31,6 +31,7 @@ complete -c perch -n __fish_use_subcommand -l version -d 'print the version'
 set -l command complete -c perch -n __fish_use_subcommand -a
 $command run -d 'own the sockets and keep the workers running'
 $command check -d 'validate, and print what would run, or what a reload would change'
+$command doctor -d 'see what a command does with its sockets, and propose a configuration'
 $command status -d 'what a running perch knows of its workers and listeners'
 $command events -d 'what has happened, and what happens'
 $command restart -d 'end a worker, start it anew, and wait until it is ready'
@@ -50,6 +51,8 @@ $starter -l control -rF -d 'the control socket, or none'
 $starter -l stop-timeout -x -d 'how long the worker may take to stop, such as 25s'
 $starter -l log-format -xa 'auto json text' -d 'how perch logs'
 complete -c perch -n '__perch_given check' -l diff -d 'what a reload would change'
+
+complete -c perch -n '__perch_given doctor' -l timeout -x -d 'how long it may take until it listens'
 
 set -l client complete -c perch -n '__perch_given status events restart stop start reload ready'
 $client -l control -rF -d 'the control socket of the perch to ask'

@@ -19,6 +19,8 @@ inline constexpr auto kCommands = std::to_array<CommandEntry>({
      "own the sockets and keep the workers running"},
     {"check", "[-c FILE] [--diff] [OPTIONS] [-- COMMAND ARG...]",
      "validate, and print what would run, or what a reload would change"},
+    {"doctor", "[--timeout TIME] -- COMMAND ARG...",
+     "run a command once, see what it does with its sockets, and propose a configuration"},
     {"status", "[WORKER] [--watch [SECONDS]] [--json] [--control PATH]",
      "what a running perch knows of its workers and listeners"},
     {"events", "[-f] [--json] [--since ID] [--control PATH]",

@@ -35,8 +35,9 @@ inline constexpr std::array kExitCodes{
     ExitCodeMeaning{ExitCode::GaveUp, "gave up on a worker (on_give_up = \"exit\")"},
     ExitCodeMeaning{ExitCode::NotReady, "ready: some required worker is not ready"},
     ExitCodeMeaning{ExitCode::Unreachable, "a client command: no perch answers"},
-    ExitCodeMeaning{ExitCode::NotDone,
-                    "restart, stop, start: the worker died again, backs off, or time was up"},
+    ExitCodeMeaning{
+        ExitCode::NotDone,
+        "restart, stop, start: not done in time, or in vain; doctor: nothing to propose"},
     ExitCodeMeaning{ExitCode::Own, "perch's own failure, with policy \"never\""},
     ExitCodeMeaning{ExitCode::CannotExec, "the command cannot be executed"},
     ExitCodeMeaning{ExitCode::NotFound, "the command was not found"},

@@ -53,6 +53,8 @@ const auto kOptions = std::to_array<OptionEntry>({
      "again and again, every second unless told; q ends it", kEverySecond},
     {kActions, "--all", "", &Values::all, "every worker, one after another, until one fails"},
     {kActions, "--no-wait", "", &Values::no_wait, "ask for it, and do not wait for the result"},
+    {"doctor", "--timeout", "TIME", &Values::timeout,
+     "how long the command may take until it listens; 10s unless told"},
     {kActions, "--timeout", "TIME", &Values::timeout,
      "wait so long for each, such as 30s; else as long as perch tries"},
     {"events", "-f,--follow", "", &Values::follow, "go on with what happens from now on"},

@@ -141,6 +141,16 @@ Made make_action(const Given& given, Request request) {
   return options;
 }
 
+Made make_doctor(Given given) {
+  if (given.worker_command.empty()) return wrong(given, "a command is needed after --");
+  DoctorOptions options{.command = std::move(given.worker_command)};
+  if (!given.values.timeout) return options;
+  const auto time = parse_time(*given.values.timeout);
+  if (!time) return wrong(given, "--timeout: " + time.error());
+  options.patience = *time;
+  return options;
+}
+
 Made command_of(Given given) {
   const std::string& name = given.command;
   if (name == "version") return VersionOptions{};
@@ -148,6 +158,7 @@ Made command_of(Given given) {
     return wrong(given, "give --intercept or --handover, not both");
   }
   if (name == "run") return make_run(std::move(given));
+  if (name == "doctor") return make_doctor(std::move(given));
   if (name != "check" || given.values.diff) {
     auto control = control_of(given.values, given.environment, name);
     if (!control) return std::unexpected(std::move(control.error()));
@@ -200,7 +211,7 @@ ExitWithText unexpected_argument(const CLI::App& app) {
   if (const auto meant = config::nearest(word, known)) {
     return usage(fmt::format("{} '{}' (did you mean {}?)", kind, word, *meant), name);
   }
-  const bool starter = name == "run" || name == "check";
+  const bool starter = name == "run" || name == "check" || name == "doctor";
   return usage(fmt::format("{} '{}'{}", kind, word, starter && !option ? place_of(word) : ""),
                name);
 }
@@ -260,8 +271,8 @@ std::expected<Command, ExitWithText> parse_options(int argc, const char* const* 
   }
   Arguments worker_command;
   if (split != all.end()) worker_command.assign(split + 1, all.end());
-  if (!worker_command.empty() && name != "run" && name != "check") {
-    return std::unexpected(usage("only run and check take a command after --", name));
+  if (!worker_command.empty() && name != "run" && name != "check" && name != "doctor") {
+    return std::unexpected(usage("only run, check and doctor take a command after --", name));
   }
   return command_of({.command = name,
                      .values = std::move(values),

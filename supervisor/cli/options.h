@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "supervisor/cli/exit_code.h"
 #include "supervisor/cli/goal.h"
@@ -62,10 +63,15 @@ struct ReadyOptions {
   std::string control;
 };
 
+struct DoctorOptions {
+  std::vector<std::string> command;
+  std::chrono::milliseconds patience{10'000};  // for it to listen
+};
+
 struct VersionOptions {};
 
 using Command = std::variant<RunOptions, CheckOptions, StatusOptions, EventsOptions, WorkerOptions,
-                             ReloadOptions, ReadyOptions, VersionOptions>;
+                             ReloadOptions, ReadyOptions, DoctorOptions, VersionOptions>;
 
 // Nothing to be done but to say this and end: help, or wrong usage.
 struct ExitWithText {

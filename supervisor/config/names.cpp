@@ -114,4 +114,10 @@ std::string_view basename_of(std::string_view path) {
   return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
 }
 
+std::string name_of_listener(std::string_view path) {
+  const std::string_view name = basename_of(path.substr(path.starts_with('@') ? 1 : 0));
+  const std::size_t dot = name.rfind('.');
+  return made_name(dot == 0 ? name : name.substr(0, dot), "listener");
+}
+
 }  // namespace perch::config

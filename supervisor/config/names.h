@@ -38,6 +38,8 @@ inline constexpr Unit<std::string> kAccessRule{"\"user:NAME\" or \"group:NAME\""
 // `text` with every character that no name may have replaced, cut to a name's length; `otherwise`
 // where nothing is left.
 std::string made_name(std::string_view text, std::string_view otherwise);
+// For the listener at this path, where nobody has named it: "api" for "/run/app/api.sock".
+std::string name_of_listener(std::string_view path);
 // What follows the last '/'.
 std::string_view basename_of(std::string_view path);
 

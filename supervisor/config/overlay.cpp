@@ -23,12 +23,6 @@ Array strings(const std::vector<std::string>& texts) {
   return items;
 }
 
-std::string stem_of(std::string_view path) {
-  const std::string_view name = basename_of(path.substr(path.starts_with('@') ? 1 : 0));
-  const std::size_t dot = name.rfind('.');
-  return made_name(dot == 0 ? name : name.substr(0, dot), "listener");
-}
-
 std::string unique_name(const std::string& wanted, const Table& taken) {
   std::string name = wanted;
   for (int n = 2; find(taken, name) != nullptr; ++n) name = fmt::format("{}-{}", wanted, n);
@@ -44,7 +38,7 @@ struct Wanted {
 Wanted split(const std::string& text, const Table& taken) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || text.find('/') < equals || text.starts_with('@')) {
-    return {unique_name(stem_of(text), taken), text};
+    return {unique_name(name_of_listener(text), taken), text};
   }
   return {text.substr(0, equals), text.substr(equals + 1)};
 }

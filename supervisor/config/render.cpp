@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "supervisor/config/choices.h"
 #include "supervisor/config/document.h"
 #include "supervisor/config/rlimit_names.h"
@@ -123,6 +125,14 @@ std::string section_text(const std::string& path, const Settings& settings) {
   return text;
 }
 
+// Those that `usual` has otherwise.
+Settings unusual(Settings settings, const Settings& usual) {
+  std::erase_if(settings, [&](const Setting& setting) {
+    return !setting.value || std::ranges::find(usual, setting) != usual.end();
+  });
+  return settings;
+}
+
 }  // namespace
 
 Settings settings_of(const PerchConfig& perch) {
@@ -180,6 +190,22 @@ std::string to_toml(const Config& config) {
     text += section_text(path_text({"workers", name}), settings_of(worker));
   }
   return text.substr(1);  // without the empty line before the first header
+}
+
+std::string to_short_toml(const Config& config) {
+  std::string text;
+  for (const auto& [name, listener] : config.listeners) {
+    const Settings settings = unusual(settings_of(listener), settings_of(ListenerConfig{}));
+    text += section_text(path_text({"listeners", name}), settings);
+  }
+  for (const auto& [name, worker] : config.workers) {
+    // Readiness follows the hand-over.
+    WorkerConfig usual;
+    usual.readiness.by = worker.readiness.by;
+    const Settings settings = unusual(settings_of(worker), settings_of(usual));
+    text += section_text(path_text({"workers", name}), settings);
+  }
+  return text.empty() ? text : text.substr(1);
 }
 
 }  // namespace perch::config

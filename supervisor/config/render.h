@@ -26,5 +26,7 @@ Settings settings_of(const ListenerConfig& listener);
 Settings settings_of(const WorkerConfig& worker);
 
 std::string to_toml(const Config& config);
+// Without what is as it is where nobody says.
+std::string to_short_toml(const Config& config);
 
 }  // namespace perch::config

@@ -20,7 +20,8 @@ constexpr int kWorkerRaise = 500;
 constexpr auto kOwnScoreFile = "/proc/self/oom_score_adj";
 
 constexpr std::string_view kAddCapability =
-    "add SYS_RESOURCE to the container's securityContext.capabilities.add (it needs runAsUser 0)";
+    "run perch as root with CAP_SYS_RESOURCE (in Kubernetes: securityContext.capabilities.add "
+    "SYS_RESOURCE, and runAsUser 0)";
 constexpr std::string_view kOnePerKill = "an OOM kill takes one process";
 
 std::string group_file(const MemoryCgroup& cgroup) {
