@@ -1,18 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/handover/borrowed_identity.h"
 
+#include <linux/capability.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 namespace perch::handover {
 
-// Each call answers what was before, and so does one that asks for nobody.
-BorrowedIdentity::BorrowedIdentity(FileIdentity wanted) noexcept : wanted_(wanted) {
+namespace {
+
+struct EffectiveCapabilities {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+
+  EffectiveCapabilities() noexcept { ::syscall(SYS_capget, &header, sets.data()); }
+  void restore() noexcept { ::syscall(SYS_capset, &header, sets.data()); }
+};
+
+}  // namespace
+
+// Each call answers what was before, and so does one that asks for nobody. setfsuid takes the
+// capabilities that concern files out of the effective set.
+BorrowedIdentity::BorrowedIdentity(FileIdentity wanted, FileCapabilities capabilities) noexcept
+    : wanted_(wanted) {
   ::prctl(PR_GET_PDEATHSIG, &death_signal_);
+  EffectiveCapabilities before;
   own_.gid = static_cast<gid_t>(::setfsgid(wanted.gid));
   own_.uid = static_cast<uid_t>(::setfsuid(wanted.uid));
+  if (capabilities == FileCapabilities::Kept) before.restore();
 }
 
 bool BorrowedIdentity::is_worn() const noexcept {

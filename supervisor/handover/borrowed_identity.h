@@ -14,9 +14,13 @@ struct FileIdentity {
   gid_t gid;
 };
 
+// Whether perch's own capabilities still overrule what files allow. Whoever looks into a process
+// needs every capability that the process has; whoever acts in its place must keep none.
+enum class FileCapabilities { Dropped, Kept };
+
 class BorrowedIdentity {
  public:
-  explicit BorrowedIdentity(FileIdentity wanted) noexcept;
+  BorrowedIdentity(FileIdentity wanted, FileCapabilities capabilities) noexcept;
   ~BorrowedIdentity();  // errno stays
   BorrowedIdentity(const BorrowedIdentity&) = delete;
   BorrowedIdentity& operator=(const BorrowedIdentity&) = delete;

@@ -83,7 +83,7 @@ auto TargetProcess::insist(Act act) const {
   const auto user = identity();
   errno = denial;
   if (!user) return first;
-  const BorrowedIdentity borrowed(*user);
+  const BorrowedIdentity borrowed(*user, FileCapabilities::Kept);
   return act();
 }
 
@@ -207,7 +207,7 @@ Result<UniqueFd> TargetProcess::open_directory(int base, const std::string& path
 Result<void> TargetProcess::unlink(int directory, const std::string& name) const {
   const auto user = identity();
   if (!user) return std::unexpected(user.error());
-  const BorrowedIdentity borrowed(*user);
+  const BorrowedIdentity borrowed(*user, FileCapabilities::Dropped);
   if (!borrowed.is_worn()) return fail("act as the user of process", EPERM);
   if (::unlinkat(directory, name.c_str(), 0) != 0) return fail("unlink " + name);
   return {};

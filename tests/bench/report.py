@@ -50,7 +50,7 @@ def _plain(value):
     return {name: field for name, field in fields.items() if not callable(field)}
 
 
-def _table(head, rows):
+def table(head, rows):
     lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
@@ -99,7 +99,7 @@ def _fastest(results):
         [name, *_recovery_columns(series, name), *_storm(one.storm)] for name, one in series.items()
     ]
     head = ["restart as fast as can be", *_RECOVERY_HEAD, "failed connects a kill", "broken off"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _storm(recoveries):
@@ -130,13 +130,13 @@ def _costs(results):
         )
     idle = f"wake-ups in {results['plan'].idle:.0f} s"
     head = ["at rest", "processes", "resident", "anonymous", idle, "system calls a death"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _default(results):
     series = results["default"]
     rows = [[name, *_recovery_columns(series, name), _down(series[name])] for name in series]
-    return _table(["default policy", *_RECOVERY_HEAD, "stays down for good"], rows)
+    return table(["default policy", *_RECOVERY_HEAD, "stays down for good"], rows)
 
 
 def _down(series):
@@ -179,10 +179,10 @@ def _scale(scale):
         [kind, _megabytes(getattr(scale.single, kind)), _megabytes(getattr(scale.many, kind))]
         for kind in ("resident", "anonymous")
     ]
-    table = _table(["perch", "1 worker", f"{scale.workers} workers"], rows)
+    figures = table(["perch", "1 worker", f"{scale.workers} workers"], rows)
     middle, worst = (_time(percentile(scale.status_seconds, percent)) for percent in (50, 99))
     return (
-        f"{table}\n\nOne more worker with a listener of its own costs"
+        f"{figures}\n\nOne more worker with a listener of its own costs"
         f" {scale.per_worker('resident'):.1f} KiB resident,"
         f" {scale.per_worker('anonymous'):.1f} KiB anonymous. `GET /v1/status` of all"
         f" {scale.workers} takes {middle} (p99 {worst}, {scale.status_bytes / 1024:.0f} KiB)."

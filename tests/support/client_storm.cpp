@@ -10,13 +10,12 @@
 namespace perch::test {
 namespace {
 
-void note_inode(const std::string& path, StormCounts& counts) {
+// False when nothing is there.
+bool note_inode(const std::string& path, StormCounts& counts) {
   struct stat found{};
-  if (::lstat(path.c_str(), &found) == 0) {
-    counts.inodes.insert(found.st_ino);
-  } else {
-    ++counts.missing;
-  }
+  const bool there = ::lstat(path.c_str(), &found) == 0;
+  if (there) counts.inodes.insert(found.st_ino);
+  return there;
 }
 
 void note_refusal(int error, StormCounts& counts) {
@@ -25,8 +24,7 @@ void note_refusal(int error, StormCounts& counts) {
       ++counts.refused;
       break;
     case ENOENT:
-      ++counts.missing;
-      break;
+      break;  // counted with what stat found
     case EAGAIN:
       ++counts.full;
       break;
@@ -34,6 +32,10 @@ void note_refusal(int error, StormCounts& counts) {
       ++counts.other;
       break;
   }
+}
+
+bool is_answer(const std::string& reply, const ClientStorm::Target& target) {
+  return !reply.empty() && reply.starts_with(target.answer);
 }
 
 }  // namespace
@@ -67,13 +69,14 @@ StormCounts ClientStorm::stop() {
 
 void ClientStorm::run(StormCounts& counts) {
   while (!stopping_) {
-    note_inode(target_.path, counts);
+    const bool there = note_inode(target_.path, counts);
     ++counts.connects;
     Client client(target_.path);
+    if (!there || client.error() == ENOENT) ++counts.missing;
     if (client.error() != 0) {
       note_refusal(client.error(), counts);
       ++turned_away_;
-    } else if (client.send(target_.request) && !client.some().empty()) {
+    } else if (client.send(target_.request) && is_answer(client.some(), target_)) {
       ++counts.served;
       ++served_;
     } else {

@@ -18,7 +18,7 @@ struct StormCounts {
   std::uint64_t connects = 0;  // tries
   std::uint64_t served = 0;    // got a reply
   std::uint64_t refused = 0;   // ECONNREFUSED
-  std::uint64_t missing = 0;   // ENOENT, of connect or stat
+  std::uint64_t missing = 0;   // ENOENT, of connect, of stat just before it, or of both
   std::uint64_t full = 0;      // EAGAIN
   std::uint64_t other = 0;     // any other errno of connect
   std::uint64_t lost = 0;      // accepted, then end of file or reset: died with the worker
@@ -31,6 +31,7 @@ class ClientStorm {
   struct Target {
     std::string path;
     std::string request = "ping\n";
+    std::string answer{};  // what a reply begins with; another one counts as lost
   };
   explicit ClientStorm(const Target& target, unsigned clients = 4);
   ~ClientStorm();

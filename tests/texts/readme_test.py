@@ -21,7 +21,7 @@ NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-
 # By the first cell of the head; each has its test here, in readme_config_test.py or in e2e/metrics.
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
           "what changes", "metric", "`capture_format`", "command", "restart as fast as can be",
-          "what happened"}
+          "what happened", "daemon"}
 
 
 def table(head):
@@ -230,6 +230,12 @@ restart = {{policy = "never"}}
             found = [cell.partition(" + ")[0] for row in fast + rest if row[0] == name
                      for cell in row[1:]]
             self.assertLessEqual(set(figures), set(found), name)
+
+    def test_the_daemons_are_those_of_the_result(self):
+        measured = readme.read(f"{perch_says.SOURCES}/tests/daemons/results.md").tables["daemon"]
+        columns = [measured.head.index(title) for title in table("daemon").head]
+        self.assertEqual(table("daemon").rows,
+                         [[row[column] for column in columns] for row in measured.rows])
 
     def test_there_is_no_other_table(self):
         self.assertEqual(set(README.tables), TABLES)
