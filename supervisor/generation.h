@@ -75,6 +75,10 @@ class Generation {
   [[nodiscard]] handover::InterceptCounts intercepted() const {
     return interceptor_ ? interceptor_->counts() : handover::InterceptCounts();
   }
+  // It was given these very sockets.
+  [[nodiscard]] bool holds(const std::vector<SharedListener>& listeners) const {
+    return listeners_ == listeners;
+  }
   [[nodiscard]] bool has_channel() const noexcept { return channel_ != nullptr; }
   // Hands new listeners to the running worker and takes away the ones that are gone; for `channel`
   // alone (has_channel).

@@ -19,6 +19,7 @@ using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kKillTimeout{5};
+constexpr std::chrono::milliseconds kLastMoments{200};
 constexpr std::size_t kMaxStatusText = 256;
 // A worker may ask for more time; nobody means more than this, and larger numbers overflow.
 constexpr std::chrono::hours kMaxExtension{24};
@@ -42,7 +43,9 @@ Instance::Instance(const Surroundings& around, std::string name, Launch launch)
     : around_(around),
       name_(std::move(name)),
       launch_(std::move(launch)),
-      deadline_(around.stage.loop, [this] { on_deadline(); }) {}
+      deadline_(around.stage.loop, [this] { on_deadline(); }),
+      last_moments_(around.stage.loop,
+                    [this](std::chrono::milliseconds) { on_last_moments_over(); }) {}
 
 Instance::~Instance() {
   if (generation_ && !reaped_) around_.reaper.forget(generation_->pid);
@@ -113,7 +116,7 @@ void Instance::spawn() {
                                   .last_cause = std::string(last ? lifecycle::name(*last) : ""),
                                   .oom_score_adj = around_.worker_oom_score},
                          .launch = launch_,
-                         .listeners = around_.listeners.find(launch_.config.listeners),
+                         .listeners = around_.listeners.find_fresh(launch_.config.listeners),
                          .cgroup_procs = cgroup_ ? cgroup_->procs_path() : std::string()},
                         [this](const NotifyMessage& message) { on_message(message); });
   if (!born) return on_stillborn(born.error());
@@ -248,14 +251,26 @@ void Instance::rehand(Launch launch) {
   if (generation_ && !reaped_ && generation_->has_channel()) hand_over_live();
 }
 
-// One that stops or dies leaves them to its successor.
-void Instance::renew_listeners() {
-  if (generation_) generation_->retarget(launch_, around_.listeners.find(launch_.config.listeners));
-  if (!generation_ || reaped_ || process::is_exiting(generation_->pid)) return;
-  if (generation_->has_channel()) return hand_over_live();
-  const bool serves = std::holds_alternative<lifecycle::Starting>(state_) ||
+// One that stops or dies leaves new listeners to its successor.
+bool Instance::serves() const {
+  const bool wanted = std::holds_alternative<lifecycle::Starting>(state_) ||
                       std::holds_alternative<lifecycle::Ready>(state_);
-  if (!serves) return;
+  return wanted && generation_ && !reaped_ && !process::is_exiting(generation_->pid);
+}
+
+// Who shuts its listener down is most often about to exit, and how it does decides what comes next.
+void Instance::renew_listeners() {
+  if (!serves()) return;
+  auto listeners = around_.listeners.find(launch_.config.listeners);
+  if (generation_->holds(listeners)) return;
+  if (generation_->has_channel()) return hand_over_live();
+  generation_->retarget(launch_, std::move(listeners));
+  outdated_ = generations_;
+  last_moments_.arm(kLastMoments);
+}
+
+void Instance::on_last_moments_over() {
+  if (outdated_ != generations_ || !serves()) return;
   around_.log.warn("worker {}: has a listener that nobody reaches any more; it is restarted",
                    name_);
   around_.owner.on_event(*this, lifecycle::Event::RestartRequested);

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "common/loop/timer.h"
 #include "supervisor/control/status.h"
 #include "supervisor/deadline.h"
 #include "supervisor/generation.h"
@@ -90,7 +91,8 @@ class Instance final : public process::Reaper::Mourner {
   void set_launch(Launch launch);
   // The same worker with other listeners, while it runs.
   void rehand(Launch launch);
-  // One of its listeners is another socket now. Who cannot be handed it live is restarted.
+  // Some listener is another socket now. Who has the old one, and cannot be handed the new one
+  // live, is restarted.
   void renew_listeners();
   void forward(int signal_number);
   // Somebody wants it to run now, whatever came before.
@@ -113,6 +115,8 @@ class Instance final : public process::Reaper::Mourner {
   void on_deadline();
   void become_ready();
   void hand_over_live();
+  [[nodiscard]] bool serves() const;
+  void on_last_moments_over();
   void name_successor(const NotifyMessage& message);
   bool succeed();
   void conclude(const control::DeathRecord& record, const lifecycle::End& end);
@@ -131,6 +135,8 @@ class Instance final : public process::Reaper::Mourner {
   lifecycle::State state_;
   control::WallTime since_ = std::chrono::system_clock::now();
   Deadline deadline_;
+  std::uint64_t outdated_ = 0;  // the generation that last had a listener which was lost
+  Timer last_moments_;          // that it gets to end by itself
   std::unique_ptr<Generation> generation_;
   std::uint64_t generations_ = 0;
   bool reaped_ = false;       // the main process is gone, some of its tree may not be

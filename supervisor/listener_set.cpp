@@ -171,6 +171,11 @@ std::vector<SharedListener> ListenerSet::find(const std::vector<std::string>& na
   return found;
 }
 
+std::vector<SharedListener> ListenerSet::find_fresh(const std::vector<std::string>& names) {
+  guardian_.hear_shut_downs();
+  return find(names);
+}
+
 Result<void> ListenerSet::check(const std::string& name, const config::ListenerConfig& config) {
   if (auto request = request_of(name, config); !request) {
     return std::unexpected(std::move(request.error()));
@@ -267,7 +272,7 @@ void ListenerSet::on_healed(const std::string& name, listener::HealKind kind,
 
 void ListenerSet::on_succeeded(const std::string& name, const SharedListener& successor) {
   listeners_.at(name) = successor;
-  on_replaced_(name);
+  on_replaced_();
 }
 
 void ListenerSet::on_lost(const std::string& name, const std::string& why) {

@@ -37,8 +37,9 @@ class ListenerSet final : private listener::Guardian::Owner {
   };
   using Claimed = std::expected<SharedListener, ClaimFailure>;
 
-  // `on_replaced`: another socket stands at this listener's path.
-  using OnReplaced = std::function<void(const std::string&)>;
+  // `on_replaced`: another socket stands at some listener's path. Workers are not to be touched
+  // from it: whoever is just being started or reloaded asks for the listeners himself.
+  using OnReplaced = std::function<void()>;
   ListenerSet(Loop& loop, Log& log, Journal& journal, OnReplaced on_replaced);
 
   // One attempt; does not enter the set yet.
@@ -55,6 +56,8 @@ class ListenerSet final : private listener::Guardian::Owner {
   [[nodiscard]] bool has(const std::string& name) const { return listeners_.contains(name); }
   // In the given order; every name is in the set.
   [[nodiscard]] std::vector<SharedListener> find(const std::vector<std::string>& names) const;
+  // The same for a worker that is about to start: none that was shut down until now.
+  std::vector<SharedListener> find_fresh(const std::vector<std::string>& names);
 
   // Whether the names in it mean something here; nothing is touched.
   static Result<void> check(const std::string& name, const config::ListenerConfig& config);

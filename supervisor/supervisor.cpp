@@ -62,7 +62,8 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
       config_(std::move(config)),
       inherited_nofile_(inherited_nofile),
       runtime_(config_.perch.control),
-      listeners_(loop_, log, journal_, [this](const auto& name) { on_listener_replaced(name); }),
+      listeners_(loop_, log, journal_,
+                 [this] { renew_listeners_.arm(std::chrono::nanoseconds::zero()); }),
       oom_(
           loop_, process::own_memory_cgroup(), [this](auto kills) { on_oom_in_tree(kills); },
           [this] {
@@ -72,7 +73,10 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
       claiming_(
           loop_, log, listeners_, [this] { start_workers(); },
           [this](const auto& failure) { on_claim_failed(failure); }),
-      settle_(loop_, [this](std::chrono::milliseconds) { settle(); }) {}
+      settle_(loop_, [this](std::chrono::milliseconds) { settle(); }),
+      renew_listeners_(loop_, [this](std::chrono::milliseconds) {
+        for (const auto& [name, instance] : instances_) instance->renew_listeners();
+      }) {}
 
 Supervisor::~Supervisor() { log_.detach(); }
 

@@ -67,8 +67,6 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   void on_signal(int number);
   void on_orphan(pid_t pid);
   void on_oom_in_tree(std::uint64_t kills);
-  // Whoever serves it has the old socket.
-  void on_listener_replaced(const std::string& name);
   void end(lifecycle::Event how, std::optional<int> code);
   // Drops workers that are gone for good, and ends perch when nothing is left to do.
   void settle();
@@ -111,6 +109,8 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   OomLedger oom_;
   Claiming claiming_;
   Timer settle_;
+  // Some listener is another socket now. Not at once: it may happen amid a reload.
+  Timer renew_listeners_;
   std::optional<process::Spawner> spawner_;
   std::optional<process::Reaper> reaper_;
   std::optional<Signals> signals_;

@@ -90,13 +90,6 @@ void Supervisor::on_oom_in_tree(std::uint64_t kills) {
            instance.name(), kills)});
 }
 
-void Supervisor::on_listener_replaced(const std::string& name) {
-  for (const auto& [worker, instance] : instances_) {
-    const auto& served = instance->config().listeners;
-    if (std::ranges::find(served, name) != served.end()) instance->renew_listeners();
-  }
-}
-
 process::Orphans Supervisor::orphans() const {
   return instances_.size() == 1 ? process::Orphans::OfOneWorker : process::Orphans::OfSeveral;
 }

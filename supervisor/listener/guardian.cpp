@@ -66,6 +66,10 @@ void Guardian::release(const std::string& name) {
   });
 }
 
+void Guardian::hear_shut_downs() {
+  if (watch_) watch_->on_socket_events();
+}
+
 void Guardian::tend_all() {
   for (const auto& [key, ward] : wards_) {
     if (ward->report.guarded) tend(*ward);

@@ -57,6 +57,8 @@ class Guardian final : private SocketWatch::Hearer {
   void guard(const std::string& name, Shared listener);
   // From now on what happens to it is meant.
   void release(const std::string& name);
+  // Now, instead of when the loop comes to it.
+  void hear_shut_downs();
   // Before the end: what was just done to them is put right.
   void tend_all();
   [[nodiscard]] Report report(const std::string& name) const;

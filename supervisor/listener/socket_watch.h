@@ -38,13 +38,14 @@ class SocketWatch {
   // The listener stays open until remove().
   Result<void> add(Key key, const Listener& listener);
   void remove(Key key) noexcept;
+  // Tells of those that are shut down by now; one system call where there is none.
+  void on_socket_events();
 
  private:
   explicit SocketWatch(Hearer& hearer) : hearer_(hearer) {}
   Result<void> start(Loop& loop);
   Result<void> add_watch(Key key, const std::string& path, std::uint32_t events);
   void on_file_events();
-  void on_socket_events();
 
   Hearer& hearer_;
   UniqueFd inotify_;

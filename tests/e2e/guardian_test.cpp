@@ -61,6 +61,7 @@ struct Setting {
   std::string handover = "listen-fds";
   std::string listener = "mode = \"0666\"";
   std::vector<std::string> prefix{};
+  std::string restart = "delay = \"0ms\"";
 };
 
 class World {
@@ -73,8 +74,9 @@ class World {
   [[nodiscard]] std::string config(const Setting& setting, const std::string& name = "api") const {
     return fmt::format(
         "[listeners.api]\npath = \"{}/{}.sock\"\n{}\n[workers.app]\ncommand = {}\n"
-        "listeners = [\"api\"]\nhandover = \"{}\"\n[workers.app.restart]\ndelay = \"0ms\"\n",
-        run, name, setting.listener, worker_command(setting.handover), setting.handover);
+        "listeners = [\"api\"]\nhandover = \"{}\"\n[workers.app.restart]\n{}\n",
+        run, name, setting.listener, worker_command(setting.handover), setting.handover,
+        setting.restart);
   }
   [[nodiscard]] nlohmann::json listener() const { return perch.status()["listeners"]["api"]; }
   [[nodiscard]] std::uint64_t heals(const std::string& kind) const {
@@ -326,6 +328,25 @@ TEST_CASE("a worker that shuts its listener down costs one inode and is given th
   CHECK(world.perch.worker()["starts"] == (same_process ? 1 : 2));
   fs::remove(world.path);
   CHECK(world.reaches("removed", 1));
+}
+
+TEST_CASE("a worker that shuts its listener down and exits ends as its restart policy says") {
+  SUBCASE("never: perch ends with it, with its exit code") {
+    World world({.handover = "stdin", .restart = "policy = \"never\""});
+    ask(world.path, "leave 7");
+    CHECK(world.perch.process().wait() == exited(7));
+  }
+  SUBCASE("always: its death is a death, and the next one has a socket that clients reach") {
+    World world({.handover = "stdin"});
+    for (std::uint64_t death = 1; death <= 10; ++death) {
+      ask_newer(world.path, death - 1);
+      ask(world.path, "leave 7");
+      CHECK(world.reaches("reclaimed", death));
+      CHECK(ask_newer(world.path, death).generation == death + 1);
+    }
+    CHECK(world.perch.worker()["starts"] == 11);
+    CHECK(world.perch.worker()["deaths"]["exit"] == 10);
+  }
 }
 
 TEST_CASE("a client that bind-mounted the socket file still connects after fifty deaths") {

@@ -135,6 +135,32 @@ TEST_CASE(
   CHECK(wait_until([&] { return !world.exists("old.sock"); }));
 }
 
+TEST_CASE("a worker on its way out is not asked to take what was claimed anew meanwhile") {
+  const TemporaryDirectory directory;
+  const std::string one = fmt::format(
+      "[listeners.shared]\npath = \"{}\"\n[workers.app]\ncommand "
+      "= {}\nlisteners = [\"shared\"]\nhandover = \"channel\"\n",
+      directory.path("shared.sock"), worker_command("channel"));
+  const std::string both = one + fmt::format(
+                                     "[listeners.own]\npath = \"{}\"\n[workers.old]\ncommand = {}\n"
+                                     "listeners = [\"shared\", \"own\"]\nhandover = \"channel\"\n",
+                                     directory.path("own.sock"), worker_command("channel"));
+  PerchProcess perch(directory, both);
+  REQUIRE(perch.wait_ready());
+  const Reply old = ask_newer(directory.path("own.sock"), 0);
+  REQUIRE(::kill(old.pid, SIGSTOP) == 0);
+  perch.write_config(one);
+  perch.process().signal(SIGHUP);
+  REQUIRE(wait_until([&] { return perch.status()["perch"]["reloads"]["ok"] == 1; }));
+  REQUIRE(perch.status()["workers"].contains("old"));
+  const Reply reply = ask_newer(directory.path("shared.sock"), 0, "shutdown");
+  CHECK(wait_until(
+      [&] { return perch.status()["listeners"]["shared"]["heals_by_kind"]["reclaimed"] == 1; }));
+  REQUIRE(::kill(old.pid, SIGKILL) == 0);
+  CHECK(ask_newer(directory.path("shared.sock"), 0).pid == reply.pid);
+  CHECK(wait_until([&] { return !perch.status()["workers"].contains("old"); }));
+}
+
 TEST_CASE("a listener that comes back while its old worker still ends is the same socket") {
   World world("listen-fds", {{"api", "api.sock"}, {"admin", "admin.sock"}},
               "stop_signal = \"SIGUSR1\"");

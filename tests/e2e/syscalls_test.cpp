@@ -68,6 +68,12 @@ class TracedPerch {
 
 bool is_call(std::string_view line) { return !line.empty() && line[0] >= 'a' && line[0] <= 'z'; }
 
+// A look without waiting is no sleep.
+bool is_sleep(std::string_view line) {
+  return line.starts_with("epoll_") && line.contains("wait(") && !line.contains(", 0)") &&
+         !line.contains(", 0, NULL, ");
+}
+
 // For each spawn: how many calls there were since perch last slept, the spawn included. The first
 // one is the start.
 std::vector<int> calls_before_spawns(const std::vector<std::string>& trace) {
@@ -76,7 +82,7 @@ std::vector<int> calls_before_spawns(const std::vector<std::string>& trace) {
   for (const std::string_view line : trace) {
     if (!is_call(line)) continue;  // "--- SIGCHLD ...", "+++ exited ..."
     ++count;
-    if (line.starts_with("epoll_wait") || line.starts_with("epoll_pwait")) count = 0;
+    if (is_sleep(line)) count = 0;
     if (line.starts_with("clone")) counts.push_back(count);
   }
   return counts;
