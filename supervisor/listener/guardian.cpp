@@ -20,6 +20,9 @@ constexpr milliseconds kFirstRetry{10};
 constexpr milliseconds kLongestRetry{1'000};
 // The end of a live owner makes no news.
 constexpr std::chrono::seconds kOwnerProbe{5};
+// Between tries to watch what the kernel refused to.
+constexpr milliseconds kFirstWatch{100};
+constexpr milliseconds kLongestWatch{60'000};
 
 constexpr const char* kTakenTooOften =
     "its path was taken away 10 times within a second, most likely by a worker that binds for "
@@ -29,8 +32,14 @@ constexpr const char* kAbstractLost =
     "old socket: use a path, or handover = \"intercept\"; restart perch";
 
 bool is_of_path(HealKind kind) { return kind != HealKind::Mode && kind != HealKind::Spare; }
+bool is_of_path(Remedy remedy) {
+  return remedy != Remedy::RestoreMode && remedy != Remedy::RestoreSpare;
+}
 
 }  // namespace
+
+Guardian::Guardian(Loop& loop, Owner& owner)
+    : loop_(loop), owner_(owner), watch_again_(loop, [this](milliseconds) { watch_again(); }) {}
 
 void Guardian::guard(const std::string& name, Shared listener) {
   const SocketWatch::Key key = ++last_key_;
@@ -42,20 +51,35 @@ void Guardian::guard(const std::string& name, Shared listener) {
   if (guarded.report.guarded) tend(guarded);
 }
 
-void Guardian::watch(Ward& ward) {
-  Result<void> watched;
+Result<void> Guardian::try_watch(Ward& ward) {
   if (!watch_) {
     auto made = SocketWatch::create(loop_, *this);
-    if (made) watch_ = std::move(*made);
-    if (!made) watched = std::unexpected(std::move(made.error()));
+    if (!made) return std::unexpected(std::move(made.error()));
+    watch_ = std::move(*made);
   }
-  if (watch_) watched = watch_->add(ward.key, *ward.listener);
+  auto watched = watch_->add(ward.key, *ward.listener);
+  if (!watched) watch_->remove(ward.key);
+  return watched;
+}
+
+void Guardian::watch(Ward& ward) {
+  const auto watched = try_watch(ward);
   ward.report.guarded = watched.has_value();
-  if (watched) return;
-  if (watch_) watch_->remove(ward.key);
-  if (!std::exchange(unguarded_told_, true)) {
-    owner_.on_unguarded(ward.name, watched.error().text());
+  const std::string why = watched ? "" : watched.error().text();
+  if (std::exchange(ward.unguarded, why) != why && !watched) owner_.on_unguarded(ward.name, why);
+  if (watched || watch_again_.armed()) return;
+  watch_patience_ = std::clamp(watch_patience_ * 2, kFirstWatch, kLongestWatch);
+  watch_again_.arm(watch_patience_);
+}
+
+// A limit was met that is perch's or the user's, not the listener's: it may have been raised.
+void Guardian::watch_again() {
+  for (const auto& [key, ward] : wards_) {
+    if (ward->report.guarded) continue;
+    watch(*ward);
+    if (ward->report.guarded) tend(*ward);
   }
+  if (!watch_again_.armed()) watch_patience_ = {};
 }
 
 void Guardian::release(const std::string& name) {
@@ -110,6 +134,14 @@ void Guardian::tend(Ward& ward) {
 
 bool Guardian::take_step(Ward& ward, const Look& look, Remedy remedy) {
   const auto now = Clock::now();
+  if (!is_of_path(remedy)) {
+    settle_path(ward);
+    if (const auto how_long = ward.file_pace.pause(now)) {
+      ward.retry.arm(*how_long);
+      return false;
+    }
+    return apply(ward, look, remedy);
+  }
   if (!ward.wrong_since) ward.wrong_since = now;
   if (remedy == Remedy::Yield) return lose(ward, look.sight.abstract ? kAbstractLost : "");
   if (const auto how_long = ward.pace.pause(now)) return pause(ward, *how_long);
@@ -189,19 +221,23 @@ bool Guardian::book(Ward& ward, const Result<Step>& step, HealKind kind, const s
   if (!step) return put_off(ward, step.error().text());
   if (*step == Step::LookAgain) return true;
   const auto now = Clock::now();
-  ward.pace.note_heal(now);
+  (is_of_path(kind) ? ward.pace : ward.file_pace).note_heal(now);
   ++ward.report.heals.at(static_cast<std::size_t>(kind));
   if (is_of_path(kind)) {
     ward.report.state = GuardState::Listening;
     ward.report.last_outage = now - *ward.wrong_since;
+    ward.wrong_since.reset();
   }
-  ward.wrong_since.reset();
   owner_.on_healed(ward.name, kind, how);
   return true;
 }
 
 void Guardian::settle(Ward& ward) {
   ward.retry.disarm();
+  settle_path(ward);
+}
+
+void Guardian::settle_path(Ward& ward) {
   ward.wrong_since.reset();
   ward.patience = {};
   ward.trouble.clear();
@@ -214,12 +250,20 @@ bool Guardian::lose(Ward& ward, const std::string& why) {
   const bool news = ward.report.state != GuardState::Lost;
   const std::string& path = ward.listener->path();
   if (news && why.empty()) {
-    leave(ward, GuardState::Lost, describe_owner(path) + " stands at " + path);
+    leave(ward, GuardState::Lost, describe_owner_of(ward) + " stands at " + path);
   } else if (news) {
     leave(ward, GuardState::Lost, why);
   }
   if (!is_abstract(path)) ward.retry.arm(kOwnerProbe);
   return false;
+}
+
+// To find the process takes a walk through all of /proc, and somebody may come and go all the time.
+std::string Guardian::describe_owner_of(Ward& ward) {
+  const auto now = Clock::now();
+  if (ward.owner_described && now - *ward.owner_described < kOwnerProbe) return "a live socket";
+  ward.owner_described = now;
+  return describe_owner(ward.listener->path());
 }
 
 bool Guardian::put_off(Ward& ward, const std::string& why) {

@@ -40,7 +40,7 @@ class Guardian final : private SocketWatch::Hearer {
     // It leaves the state Listening.
     virtual void on_lost(const std::string& name, const std::string& why) = 0;
     virtual void on_trouble(const std::string& name, const std::string& what) = 0;
-    // Said once: listeners that cannot be watched are not guarded.
+    // It cannot be watched; that is tried again.
     virtual void on_unguarded(const std::string& name, const std::string& why) = 0;
   };
 
@@ -52,7 +52,7 @@ class Guardian final : private SocketWatch::Hearer {
     std::optional<Clock::duration> last_outage;
   };
 
-  Guardian(Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}
+  Guardian(Loop& loop, Owner& owner);
 
   void guard(const std::string& name, Shared listener);
   // From now on what happens to it is meant.
@@ -76,16 +76,21 @@ class Guardian final : private SocketWatch::Hearer {
     Shared listener;
     Listens listens = Listens::Yes;
     Report report;
-    HealPace pace;
+    HealPace pace;       // of the path
+    HealPace file_pace;  // of the mode and the spare link
     std::optional<Clock::time_point> wrong_since;
     std::chrono::milliseconds patience{};  // before the next try at what failed
     std::string trouble;                   // as it was told last
+    std::optional<Clock::time_point> owner_described;
+    std::string unguarded;  // why, as it was told last; empty while it is guarded
     Timer retry;
   };
 
   void on_touched(SocketWatch::Key key) override;
   void on_shut_down(SocketWatch::Key key) override;
+  Result<void> try_watch(Ward& ward);
   void watch(Ward& ward);
+  void watch_again();
   void tend(Ward& ward);
   // All of these: false, if no further step is to be taken now.
   bool take_step(Ward& ward, const Look& look, Remedy remedy);
@@ -96,7 +101,9 @@ class Guardian final : private SocketWatch::Hearer {
   bool claim_anew(Ward& ward);
   bool book(Ward& ward, const Result<Step>& step, HealKind kind, const std::string& how);
   void settle(Ward& ward);
+  void settle_path(Ward& ward);
   bool lose(Ward& ward, const std::string& why);
+  std::string describe_owner_of(Ward& ward);
   bool put_off(Ward& ward, const std::string& why);
   bool pause(Ward& ward, Clock::duration how_long);
   void leave(Ward& ward, GuardState state, const std::string& why);
@@ -106,7 +113,8 @@ class Guardian final : private SocketWatch::Hearer {
   SocketWatch::Key last_key_ = 0;
   std::map<SocketWatch::Key, std::unique_ptr<Ward>> wards_;
   std::unique_ptr<SocketWatch> watch_;  // none: it could not be had
-  bool unguarded_told_ = false;
+  std::chrono::milliseconds watch_patience_{};
+  Timer watch_again_;  // for those that are not guarded
 };
 
 }  // namespace perch::listener

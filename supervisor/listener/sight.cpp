@@ -21,7 +21,8 @@ bool has_spare(const Listener& listener) {
   if (!listener.parts().healable) return true;
   const SocketDirectory& directory = *listener.parts().directory;
   const auto spare = directory.pin(directory.spare_name());
-  return spare && *spare && (*spare)->id == listener.parts().file->id;
+  // What cannot be looked at just now is not known to be wrong.
+  return !spare || (*spare && (*spare)->id == listener.parts().file->id);
 }
 
 // The path is ours: what else there is to put right.

@@ -63,7 +63,10 @@ Result<void> SocketWatch::add(Key key, const Listener& listener) {
   const auto& [socket, file, directory, lock, request, claimed, healable] = listener.parts();
   if (!file) return {};
   if (auto added = add_watch(key, file->proc_path(), kFileEvents); !added) return added;
-  return add_watch(key, proc_path_of(directory->fd()), kDirectoryEvents);
+  // Optional: whoever moves the whole directory away is seen at the next news of the file.
+  [[maybe_unused]] const auto also =
+      add_watch(key, proc_path_of(directory->fd()), kDirectoryEvents);
+  return {};
 }
 
 Result<void> SocketWatch::add_watch(Key key, const std::string& path, std::uint32_t events) {

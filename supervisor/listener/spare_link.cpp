@@ -6,6 +6,11 @@
 namespace perch::listener {
 namespace {
 
+bool is_there(const SocketDirectory& directory, FileId ours) {
+  const auto found = directory.pin(directory.spare_name());
+  return found && *found && (*found)->id == ours;
+}
+
 // Empty when the name is free now, else why not.
 std::string clear_left_over(const SocketDirectory& directory) {
   const std::string name = directory.spare_name();
@@ -26,7 +31,9 @@ std::string clear_left_over(const SocketDirectory& directory) {
 std::expected<MadeName, std::string> make_spare_link(const SocketDirectory& directory,
                                                      const PinnedFile& socket) {
   int number = directory.link(socket, directory.spare_name());
-  if (number == EEXIST) {
+  if (number == EEXIST && is_there(directory, socket.id)) {
+    number = 0;
+  } else if (number == EEXIST) {
     if (auto why = clear_left_over(directory); !why.empty()) {
       return std::unexpected(std::move(why));
     }

@@ -13,8 +13,9 @@
 
 namespace perch::listener {
 
-// A stale one of an earlier perch is replaced; anything else of that name is left alone. The error
-// says for people why there is none; the listener works without it. Under the path's lock.
+// One that is there already will do. A stale one of an earlier perch is replaced; anything else of
+// that name is left alone. The error says for people why there is none; the listener works without
+// it. Under the path's lock.
 std::expected<MadeName, std::string> make_spare_link(const SocketDirectory& directory,
                                                      const PinnedFile& socket);
 

@@ -285,6 +285,32 @@ TEST_CASE("whoever takes the path again and again is left alone for a while") {
   CHECK(world.is_ours());
 }
 
+TEST_CASE("who changes the mode again and again keeps it for a while, and the path stays ours") {
+  ClaimRequest request = request_for("");
+  request.mode = 0660;
+  World world(request);
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    REQUIRE(::chmod(world.path.c_str(), 0600) == 0);
+    REQUIRE(world.turn_until([&] { return world.heals(HealKind::Mode) == i; }));
+  }
+  REQUIRE(::chmod(world.path.c_str(), 0600) == 0);
+  world.calm_down();
+  CHECK(world.report().state == GuardState::Listening);
+  REQUIRE(::unlink(world.path.c_str()) == 0);
+  CHECK(world.hears("healed removed"));
+  CHECK(world.is_ours());
+  CHECK(world.turn_until([&] { return world.heals(HealKind::Mode) == 11; }));
+  CHECK(world.listener->mode() == 0660);
+  CHECK(std::ranges::count(world.told, "lost") == 0);
+}
+
+TEST_CASE("a spare link that is there is as good as one that is made") {
+  World world;
+  CHECK(restore_spare(*world.listener).has_value());
+  CHECK(world.listener->parts().healable);
+  CHECK(world.is_ours());
+}
+
 TEST_CASE("what happens to a listener that was released is meant") {
   World world;
   world.guardian.release("api");
@@ -321,7 +347,7 @@ TEST_CASE("two hundred listeners in one directory are guarded by two descriptors
   CHECK(inode_of(listeners.at(198)->path()) == listeners.at(198)->inode());
 }
 
-TEST_CASE("where nothing can be watched it is said once, and the listener serves unguarded") {
+TEST_CASE("what cannot be watched is said once of each listener, and guarded when it can be") {
   const Scene scene;
   const auto path = scene / "api.sock";
   Process poor([&] {
@@ -341,11 +367,20 @@ TEST_CASE("where nothing can be watched it is said once, and the listener serves
     Guardian guardian(loop, owner);
     const UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const auto limit = static_cast<rlim_t>(next.get());
-    const rlimit none{.rlim_cur = limit, .rlim_max = limit};
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit none{.rlim_cur = limit, .rlim_max = before.rlim_max};
     ::setrlimit(RLIMIT_NOFILE, &none);
     guardian.guard("first", first);
     guardian.guard("second", second);
-    return owner.told == 1 && !guardian.report("first").guarded ? 0 : 1;
+    if (owner.told != 2 || guardian.report("first").guarded) return 1;
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    ::unlink(path.c_str());
+    const bool guarded = wait_until([&] {
+      loop.run_pending();
+      return guardian.report("first").guarded && guardian.report("second").guarded;
+    });
+    return guarded && owner.told == 2 && try_connect(path) == 0 ? 0 : 2;
   });
   CHECK(poor.wait() == 0);
 }
