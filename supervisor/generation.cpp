@@ -151,8 +151,11 @@ std::expected<void, Generation::Stillborn> Generation::listen(
   return {};
 }
 
-void Generation::drain() {
+void Generation::answer_calls() {
   if (interceptor_) interceptor_->drain();
+}
+
+void Generation::drain() {
   if (channel_) channel_->drain();
   if (notify_) notify_->drain();
   if (capture_) capture_->drain();

@@ -68,7 +68,9 @@ class Generation {
   // Where perch cannot, the worker must not go on.
   std::expected<void, Stillborn> listen(Loop& loop, const Launch& launch,
                                         handover::Interceptor::Callbacks callbacks);
-  // Answers, and hears, everything that the worker has asked, said and written so far.
+  // Answers the calls that wait, if time allows. May run on_bound.
+  void answer_calls();
+  // Hears everything that the worker has said and written so far.
   void drain();
   // By `intercept`: it has bound every listener.
   [[nodiscard]] bool has_bound() const { return interceptor_ && interceptor_->all_bound(); }

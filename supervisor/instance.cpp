@@ -87,6 +87,7 @@ void Instance::on_deadline() {
   if (std::holds_alternative<lifecycle::Backoff>(state_)) {
     return around_.owner.on_event(*this, lifecycle::Event::BackoffOver);
   }
+  if (generation_) generation_->answer_calls();
   if (generation_) generation_->drain();
   if (deadline_.armed()) return;
   if (std::holds_alternative<lifecycle::Starting>(state_)) report_unbound();

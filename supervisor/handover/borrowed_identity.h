@@ -5,18 +5,27 @@
 // changes nothing. Of the calling thread, and perch has one.
 #pragma once
 
+#include <linux/capability.h>
 #include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "common/value/error.h"
 
 namespace perch::handover {
 
 struct FileIdentity {
   uid_t uid;
   gid_t gid;
+  std::uint64_t capabilities = 0;  // that it may use in our user namespace, by number
 };
 
-// Whether perch's own capabilities still overrule what files allow. Whoever looks into a process
-// needs every capability that the process has; whoever acts in its place must keep none.
-enum class FileCapabilities { Dropped, Kept };
+// Which capabilities still overrule what files allow. Whoever looks into a process needs every one
+// that the process has, so perch keeps its own; whoever acts in its place must have none that it
+// has not, and root may have fewer than perch.
+enum class FileCapabilities { Theirs, Kept };
 
 class BorrowedIdentity {
  public:
@@ -29,9 +38,15 @@ class BorrowedIdentity {
   [[nodiscard]] bool is_worn() const noexcept;
 
  private:
+  using CapabilityWords = std::array<__user_cap_data_struct, 2>;
   FileIdentity wanted_;
   FileIdentity own_{};
+  CapabilityWords own_capabilities_{};
+  bool is_set_ = false;
   int death_signal_ = 0;
 };
+
+// unlinkat(2) with that one's rights and not with ours.
+Result<void> unlink_as(const FileIdentity& user, int directory, const std::string& name);
 
 }  // namespace perch::handover

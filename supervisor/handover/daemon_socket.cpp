@@ -71,14 +71,13 @@ Result<void> DaemonSocket::lend_options(int listener) const {
   return {};
 }
 
-Result<bool> reuse_address(const TargetProcess& process, int fd) {
-  const auto socket = process.copy_descriptor(fd);
-  if (!socket) return std::unexpected(socket.error());
-  const auto domain = number_of(socket->get(), SO_DOMAIN);
+Result<bool> DaemonSocket::reuse_address() const {
+  if (!copy_) return fail("copy the socket", EPERM);
+  const auto domain = number_of(copy_.get(), SO_DOMAIN);
   const bool is_internet = domain == AF_INET || domain == AF_INET6;
-  if (!is_internet || number_of(socket->get(), SO_TYPE) != SOCK_STREAM) return false;
+  if (!is_internet || number_of(copy_.get(), SO_TYPE) != SOCK_STREAM) return false;
   const int yes = 1;
-  if (::setsockopt(socket->get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0) {
+  if (::setsockopt(copy_.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0) {
     return fail("SO_REUSEADDR");
   }
   return true;

@@ -28,6 +28,8 @@ class DaemonSocket {
   // to the listener's description, which perch and all generations share. Options that perch cannot
   // read are set back to what a new socket has.
   [[nodiscard]] Result<void> lend_options(int listener) const;
+  // Sets SO_REUSEADDR on an internet stream socket; false where it is none.
+  [[nodiscard]] Result<bool> reuse_address() const;
 
  private:
   DaemonSocket(ino_t inode, unsigned flags) : inode_(inode), flags_(flags) {}
@@ -35,8 +37,5 @@ class DaemonSocket {
   unsigned flags_;  // open(2)'s
   UniqueFd copy_;   // none where perch may not
 };
-
-// SO_REUSEADDR on an internet stream socket of the process; false where it is none.
-Result<bool> reuse_address(const TargetProcess& process, int fd);
 
 }  // namespace perch::handover

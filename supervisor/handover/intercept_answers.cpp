@@ -19,6 +19,8 @@ namespace {
 
 // A daemon renames a socket soon after it bound it; a worker that binds without end costs no more.
 constexpr std::size_t kMaxTemporaries = 64;
+// Their callers ask again as soon as their signal handler returns.
+constexpr std::size_t kMaxUndelivered = 16;
 
 Result<InterceptedCall> read_call(TargetProcess& process, const seccomp_data& data) {
   const auto where = stored_arguments(data);
@@ -59,6 +61,7 @@ InterceptAnswers::InterceptAnswers(Notifications& notifications, InterceptSettin
 
 // A caller in a pid namespace that perch does not see has no number.
 Answer InterceptAnswers::to(const Notification& notification) {
+  done_.reset();
   if (notification.pid == 0) return Answer::by_kernel();
   Caller caller{.id = notification.id,
                 .process = TargetProcess(static_cast<pid_t>(notification.pid))};
@@ -84,13 +87,16 @@ InterceptAnswers::Outcome InterceptAnswers::on(Caller& caller, const call::Bind&
     }
     return Answer::by_kernel();
   }
-  // Bound twice: an error of the daemon's, which the kernel tells it.
+  const Done done{.thread = caller.process.thread(), .fd = bind.fd, .renamed = {}};
   const auto ours = targets_.find_descriptor(caller.process, bind.fd);
   if (!ours) return std::unexpected(ours.error());
-  if (*ours != nullptr) return Answer::by_kernel();
+  // Else it is bound twice: an error of the daemon's, which the kernel tells it.
+  if (*ours != nullptr) return was_done(done) ? Answer::done() : Answer::by_kernel();
   const auto swapped = swap(caller, bind.fd, **entry);
   if (!swapped) return std::unexpected(swapped.error());
-  return *swapped ? Answer::done() : Answer::by_kernel();
+  if (!*swapped) return Answer::by_kernel();
+  done_ = done;
+  return Answer::done();
 }
 
 // Daemons that look for a live owner of their path before they bind it (lighttpd) would find perch.
@@ -160,7 +166,10 @@ InterceptTargets::Found InterceptAnswers::find(Caller& caller, const PathArgumen
 
 InterceptAnswers::Outcome InterceptAnswers::reuse(const Caller& caller, int fd) {
   if (!tcp_reuse_address_) return Answer::by_kernel();
-  const auto reused = reuse_address(caller.process, fd);
+  const auto socket = DaemonSocket::look_at(caller.process, fd);
+  if (!socket) return std::unexpected(socket.error());
+  if (!notifications_.still_waits(caller.id)) return fail("notification", ESRCH);
+  const auto reused = socket->reuse_address();
   if (!reused) return std::unexpected(reused.error());
   if (*reused) ++counts_.reused;
   return Answer::by_kernel();
@@ -193,25 +202,22 @@ Result<bool> InterceptAnswers::swap(const Caller& caller, int fd, Entry& entry) 
 
 void InterceptAnswers::remember(const Caller& caller, int fd, const std::string& path) {
   const auto socket = caller.process.socket_inode(fd);
-  if (!socket) return;
+  const auto place = socket ? find_place(caller.process, AT_FDCWD, path) : fail("bind", EINVAL);
+  const auto directory = place ? place->directory_id() : std::nullopt;
+  if (!directory) return;
   if (temporaries_.size() >= kMaxTemporaries) temporaries_.pop_front();
-  temporaries_.push_back({.path = path, .fd = fd, .socket = *socket});
+  temporaries_.push_back(
+      {.directory = *directory, .name = place->name, .fd = fd, .socket = *socket});
 }
 
-// By the path as it was written, which tells two directories apart; else by the file's name, for
-// who binds from within the directory. The descriptor must still be that socket, in this process.
+// The descriptor must still be that socket, in this process.
 const InterceptAnswers::Temporary* InterceptAnswers::find_temporary(const Caller& caller,
-                                                                    const std::string& path) const {
-  const auto is_still_there = [&](const Temporary& one) {
+                                                                    const Place& place) const {
+  const auto directory = place.directory_id();
+  for (const Temporary& one : temporaries_ | std::views::reverse) {
+    if (one.directory != directory || one.name != place.name) continue;
     const auto socket = caller.process.socket_inode(one.fd);
-    return socket && *socket == one.socket;
-  };
-  for (const bool whole : {true, false}) {
-    for (const Temporary& one : temporaries_ | std::views::reverse) {
-      const bool is_name =
-          whole ? one.path == path : last_component(one.path) == last_component(path);
-      if (is_name && is_still_there(one)) return &one;
-    }
+    if (socket && *socket == one.socket) return &one;
   }
   return nullptr;
 }
@@ -222,9 +228,11 @@ InterceptAnswers::Outcome InterceptAnswers::take_over(Caller& caller, const Path
                                                       Entry& entry) {
   const auto path = caller.process.read_text(from.at);
   if (!path) return Answer::refused(path.error().code().value());
+  const Done done{.thread = caller.process.thread(), .fd = -1, .renamed = *path};
+  if (was_done(done)) return Answer::done();
   const auto place = find_place(caller.process, from.base, *path);
   if (!place) return Answer::refused(place.error().code().value());
-  const Temporary* const temporary = is_socket(*place) ? find_temporary(caller, *path) : nullptr;
+  const Temporary* const temporary = is_socket(*place) ? find_temporary(caller, *place) : nullptr;
   const auto swapped =
       temporary == nullptr ? Result<bool>(false) : swap(caller, temporary->fd, entry);
   if (!swapped || !*swapped) {
@@ -234,29 +242,57 @@ InterceptAnswers::Outcome InterceptAnswers::take_over(Caller& caller, const Path
                      "stream socket that this process has bound");
     return Answer::refused(EPERM);
   }
-  if (const auto gone = caller.process.unlink(place->directory.get(), place->name); !gone) {
+  done_ = done;
+  if (const auto gone = remove(caller, *place); !gone) {
     tell(caller, "leaves " + *path + " behind: " + gone.error().text());
   }
   return Answer::done();
+}
+
+Result<void> InterceptAnswers::remove(const Caller& caller, const Place& place) {
+  const auto user = caller.process.identity();
+  if (!user) return std::unexpected(user.error());
+  // Or it was read of another process.
+  if (!notifications_.still_waits(caller.id)) return fail("notification", ESRCH);
+  return unlink_as(*user, place.directory.get(), place.name);
+}
+
+void InterceptAnswers::on_undelivered() {
+  if (!done_) return;
+  if (undelivered_.size() >= kMaxUndelivered) undelivered_.pop_front();
+  undelivered_.push_back(*std::exchange(done_, std::nullopt));
+}
+
+bool InterceptAnswers::was_done(const Done& done) {
+  const auto found = std::ranges::find(undelivered_, done);
+  if (found == undelivered_.end()) return false;
+  undelivered_.erase(found);
+  done_ = done;
+  return true;
 }
 
 void InterceptAnswers::tell(const Caller& caller, const std::string& what) {
   tell_("intercept: process " + std::to_string(caller.process.thread()) + " " + what);
 }
 
-// A process that goes, or gave what the kernel refuses as well, needs no word; one that perch may
-// not read needs one for each kind of call.
+// A process that goes, or gave what the kernel refuses as well, needs no word; one that perch
+// cannot read needs one for each kind of call. When perch lacks descriptors or memory for the
+// moment, the kernel would do to the path what must not be done: the call fails, for the same
+// reason.
 Answer InterceptAnswers::give_up(const Caller& caller, const InterceptedCall& call,
                                  const Error& error) {
-  if (!is_denial(error)) return Answer::by_kernel();
+  if (is_its_own(error)) return Answer::by_kernel();
   ++counts_.unreadable;
+  const bool is_short = is_shortage(error);
   if (!told_unreadable_.test(call.index())) {
     told_unreadable_.set(call.index());
-    tell(caller, std::string("makes ") + name(call) + " calls that perch may not look at: " +
-                     error.text() + ": the kernel answers them; give perch CAP_SYS_PTRACE, or " +
-                     "run the worker as perch's own user");
+    tell(caller, std::string("makes ") + name(call) + " calls that perch " +
+                     (is_short ? "cannot look at: " : "may not look at: ") + error.text() +
+                     (is_short ? ": they fail; give perch more descriptors or memory"
+                               : ": the kernel answers them; give perch CAP_SYS_PTRACE, or run "
+                                 "the worker as perch's own user"));
   }
-  return Answer::by_kernel();
+  return is_short ? Answer::refused(error.code().value()) : Answer::by_kernel();
 }
 
 }  // namespace perch::handover

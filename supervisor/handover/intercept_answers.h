@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,7 @@ struct InterceptCounts {
   std::uint64_t probes = 0;      // connects refused before the bind
   std::uint64_t refused = 0;     // renames over a listener's path
   std::uint64_t reused = 0;      // TCP sockets given SO_REUSEADDR
-  std::uint64_t unreadable = 0;  // perch may not read the process
+  std::uint64_t unreadable = 0;  // perch could not read the process
 };
 
 class InterceptAnswers {
@@ -47,6 +48,9 @@ class InterceptAnswers {
 
   // May put a descriptor into the caller; the answer is to be sent by whoever asks.
   Answer to(const Notification& notification);
+  // The last answer found nobody waiting: a signal made the caller leave, and it asks again. What
+  // was done for it is done.
+  void on_undelivered();
 
   void replace(std::vector<InterceptTarget> targets) { targets_.replace(std::move(targets)); }
   [[nodiscard]] const InterceptCounts& counts() const noexcept { return counts_; }
@@ -59,9 +63,17 @@ class InterceptAnswers {
   };
   // A socket that was bound to a path of the daemon's choice.
   struct Temporary {
-    std::string path;  // as the daemon wrote it
+    DirectoryId directory;
+    std::string name;
     int fd;
     ino_t socket;
+  };
+  // A call that has put a listener in its place: which one, by which thread.
+  struct Done {
+    pid_t thread;
+    int fd;               // that was bound, or -1
+    std::string renamed;  // to the listener's path, or empty
+    bool operator==(const Done&) const = default;
   };
   // An error leaves the call to the kernel.
   using Outcome = Result<Answer>;
@@ -82,8 +94,11 @@ class InterceptAnswers {
   Result<bool> swap(const Caller& caller, int fd, Entry& entry);
   void remember(const Caller& caller, int fd, const std::string& path);
   // Null when the caller has no socket that was bound there.
-  const Temporary* find_temporary(const Caller& caller, const std::string& path) const;
+  const Temporary* find_temporary(const Caller& caller, const Place& place) const;
   Outcome take_over(Caller& caller, const PathArgument& from, Entry& entry);
+  Result<void> remove(const Caller& caller, const Place& place);
+  // By the same thread, whose answer was not delivered.
+  bool was_done(const Done& done);
   void tell(const Caller& caller, const std::string& what);
   Answer give_up(const Caller& caller, const InterceptedCall& call, const Error& error);
 
@@ -93,6 +108,8 @@ class InterceptAnswers {
   bool tcp_reuse_address_;
   Tell tell_;
   std::deque<Temporary> temporaries_;
+  std::optional<Done> done_;  // by the call that is being answered
+  std::deque<Done> undelivered_;
   InterceptCounts counts_;
   std::bitset<std::variant_size_v<InterceptedCall>> told_unreadable_;  // by kind of call
 };

@@ -75,13 +75,22 @@ class Rules {
 
 Rules empty_rules() { return Rules(Context(::seccomp_init(SCMP_ACT_ALLOW))); }
 
-// Could it be a probe of one of our listeners, given its address' length? Programs count the
-// terminator or not.
+// Programs count the terminator or not, and may name the path from any directory above it.
+bool may_have_length(const std::string& path, std::size_t length) {
+  std::size_t start = 0;
+  while (true) {
+    const std::size_t bare = offsetof(sockaddr_un, sun_path) + path.size() - start;
+    if (length == bare || length == bare + 1) return true;
+    const std::size_t slash = path.find('/', start);
+    if (slash == std::string::npos) return false;
+    start = slash + 1;
+  }
+}
+
+// Could it be a probe of one of our listeners, given its address' length?
 bool is_length_of_ours(const FilterPlan& plan, std::size_t length) {
-  return std::ranges::any_of(plan.paths, [&](const std::string& path) {
-    const std::size_t bare = offsetof(sockaddr_un, sun_path) + path.size();
-    return length == bare || length == bare + 1;
-  });
+  return std::ranges::any_of(
+      plan.paths, [&](const std::string& path) { return may_have_length(path, length); });
 }
 
 // Addresses of the lengths that TCP's have are stopped only where a listener's path gives the same

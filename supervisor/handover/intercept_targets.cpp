@@ -27,6 +27,12 @@ std::string_view last_component(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+std::optional<DirectoryId> Place::directory_id() const {
+  struct stat found{};
+  if (::fstat(directory.get(), &found) != 0) return std::nullopt;
+  return DirectoryId{.device = found.st_dev, .inode = found.st_ino};
+}
+
 Result<Place> find_place(const TargetProcess& process, int base, const std::string& path) {
   const std::string_view name = last_component(path);
   auto directory = process.open_directory(base, path.substr(0, path.size() - name.size()));
@@ -59,9 +65,8 @@ InterceptTargets::Found InterceptTargets::find(const TargetProcess& process, int
   if (std::ranges::none_of(entries_, has_name)) return nullptr;
   const auto place = find_place(process, base, path);
   if (!place) return std::unexpected(place.error());
-  struct stat found{};
-  if (::fstat(place->directory.get(), &found) != 0) return fail("fstat");
-  const DirectoryId id{.device = found.st_dev, .inode = found.st_ino};
+  const auto id = place->directory_id();
+  if (!id) return fail("fstat");
   const auto entry = std::ranges::find_if(
       entries_, [&](const Entry& one) { return has_name(one) && one.target.directory == id; });
   return entry == entries_.end() ? nullptr : &*entry;

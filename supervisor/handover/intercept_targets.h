@@ -35,6 +35,7 @@ struct InterceptTarget {
 struct Place {
   UniqueFd directory;  // O_PATH
   std::string name;
+  [[nodiscard]] std::optional<DirectoryId> directory_id() const;
 };
 Result<Place> find_place(const TargetProcess& process, int base, const std::string& path);
 std::string_view last_component(std::string_view path);

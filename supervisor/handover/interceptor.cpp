@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/handover/interceptor.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <utility>
 
@@ -9,16 +11,23 @@
 namespace perch::handover {
 namespace {
 
+using std::chrono::steady_clock;
+
 // A worker that asks without pause must not keep perch from its other work. What is left makes the
 // loop call again.
-constexpr int kCallsPerTurn = 64;
-constexpr int kCallsPerDrain = 4096;
+constexpr Interceptor::Share kTurn{.calls = 64, .time = std::chrono::milliseconds(10)};
+constexpr Interceptor::Share kDrain{.calls = 4096, .time = std::chrono::milliseconds(100)};
 constexpr std::chrono::milliseconds kSlow{100};
 
 // A process that has died meanwhile is noticed elsewhere.
 Result<void> check_readable(pid_t pid) {
-  const auto opened = TargetProcess(pid).open_memory();
-  if (opened || !is_denial(opened.error())) return {};
+  TargetProcess process(pid);
+  if (const auto parent = process.parent(); parent && *parent != ::getpid()) {
+    return refuse("/proc shows the processes of another pid namespace; mount perch's own there");
+  }
+  const auto opened = process.open_memory();
+  if (opened || is_its_own(opened.error())) return {};
+  if (!is_denial(opened.error())) return std::unexpected(opened.error());
   return refuse(opened.error().text() +
                 ": perch may not look into its worker; give perch CAP_SYS_PTRACE, or run the "
                 "worker as perch's own user, and have kernel.yama.ptrace_scope at 0 or 1");
@@ -50,19 +59,22 @@ Result<std::unique_ptr<Interceptor>> Interceptor::serve(Loop& loop, UniqueFd not
 }
 
 Result<void> Interceptor::start(Loop& loop) {
-  auto watcher = FdWatcher::create(loop, notifications_.fd(),
-                                   [this](Readiness) { serve_waiting(kCallsPerTurn); });
+  auto watcher =
+      FdWatcher::create(loop, notifications_.fd(), [this](Readiness) { serve_waiting(kTurn); });
   if (!watcher) return std::unexpected(std::move(watcher.error()));
   watcher_ = std::move(*watcher);
   watcher_->watch({.readable = true});
   return {};
 }
 
-void Interceptor::drain() { serve_waiting(kCallsPerDrain); }
+void Interceptor::drain() { serve_waiting(kDrain); }
 
-void Interceptor::serve_waiting(int limit) {
+void Interceptor::serve_waiting(const Share& share) {
   const std::weak_ptr alive = callbacks_;
-  for (int i = 0; i < limit && !alive.expired() && serve_one(); ++i) continue;
+  const auto end = steady_clock::now() + share.time;
+  for (int i = 0; i < share.calls && !alive.expired() && serve_one(); ++i) {
+    if (steady_clock::now() >= end) return;
+  }
 }
 
 bool Interceptor::serve_one() {
@@ -75,14 +87,14 @@ bool Interceptor::serve_one() {
 
 void Interceptor::answer(const Notification& notification) {
   const bool were_bound = all_bound();
-  const auto began = std::chrono::steady_clock::now();
+  const auto began = steady_clock::now();
   const Answer answer = answers_.to(notification);
   const std::string who = "intercept: process " + std::to_string(notification.pid);
-  if (const auto sent = notifications_.answer(notification.id, answer); !sent) {
-    tell(who + " could not be answered: " + sent.error().text());
-  }
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::steady_clock::now() - began);
+  const auto sent = notifications_.answer(notification.id, answer);
+  if (!sent) tell(who + " could not be answered: " + sent.error().text());
+  if (sent && *sent == Notifications::Delivery::NobodyWaits) answers_.on_undelivered();
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - began);
   if (took > kSlow) {
     tell(who + " waited " + std::to_string(took.count()) + " ms for the answer to a call on " +
          "files: is the machine, or the file system of its path, overloaded?");

@@ -33,6 +33,11 @@ class Interceptor {
     std::function<void(std::string)> on_trouble;
   };
   static constexpr int kMaxTroubles = 100;
+  // What is answered at most before the loop has its turn.
+  struct Share {
+    int calls;
+    std::chrono::milliseconds time;
+  };
 
   // Right after the spawn of `pid`: perch must be able to read this process, or the error says what
   // to change. The kernel must know SECCOMP_IOCTL_NOTIF_ADDFD (Linux 5.9).
@@ -40,7 +45,7 @@ class Interceptor {
                                                     InterceptSettings settings,
                                                     Callbacks callbacks);
 
-  // Answers all that waits: before a deadline is believed.
+  // Answers what waits, for a tenth of a second at most: before a deadline is believed.
   void drain();
   // The listeners are these from now on: one that was claimed anew has another descriptor. What was
   // bound stays so, by name.
@@ -52,7 +57,7 @@ class Interceptor {
 
  private:
   Result<void> start(Loop& loop);
-  void serve_waiting(int limit);
+  void serve_waiting(const Share& share);
   // False when nothing waits any more.
   bool serve_one();
   void answer(const Notification& notification);

@@ -9,7 +9,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+
+#include "supervisor/handover/bounded_wait.h"
 
 namespace perch::handover {
 namespace {
@@ -17,6 +20,11 @@ namespace {
 // Linux 6.6, newer than the headers: the caller runs again on the processor that answered it.
 constexpr unsigned long kSetFlags = SECCOMP_IOW(4, __u64);
 constexpr std::uint64_t kSyncWakeUp = 1;
+
+// The kernel waits until the caller's thread has taken the descriptor, and a worker may see to it
+// that it never runs. One whose cgroup has used up its processor time runs within a few of the
+// usual periods of 100 ms.
+constexpr std::chrono::milliseconds kLongestWait{500};
 
 std::vector<std::uint64_t> room_for(std::size_t known, std::size_t kernels) {
   const std::size_t bytes = std::max(known, kernels);
@@ -77,23 +85,22 @@ Result<void> Notifications::put_descriptor(std::uint64_t id, int source, int tar
   request.srcfd = static_cast<std::uint32_t>(source);
   request.newfd = static_cast<std::uint32_t>(target);
   request.newfd_flags = close_on_exec == CloseOnExec::Yes ? O_CLOEXEC : 0;
-  if (::ioctl(fd_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &request) < 0) {
-    return fail("SECCOMP_IOCTL_NOTIF_ADDFD");
-  }
-  return {};
+  const BoundedWait bounded(kLongestWait);
+  if (::ioctl(fd_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &request) >= 0) return {};
+  if (errno == EINTR) return refuse("its thread was not run in time: is it of idle priority?");
+  return fail("SECCOMP_IOCTL_NOTIF_ADDFD");
 }
 
-Result<void> Notifications::answer(std::uint64_t id, Answer answer) {
+Result<Notifications::Delivery> Notifications::answer(std::uint64_t id, Answer answer) {
   seccomp_notif_resp response{};
   response.id = id;
   response.error = -answer.error;
   if (answer.by == Answer::By::Kernel) response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
   std::ranges::fill(response_, 0);
   std::memcpy(response_.data(), &response, sizeof response);
-  const bool sent = ::ioctl(fd_.get(), SECCOMP_IOCTL_NOTIF_SEND, response_.data()) == 0;
-  // Killed, or interrupted where the kernel cannot hold signals back: nobody waits any more.
-  if (!sent && errno != ENOENT) return fail("SECCOMP_IOCTL_NOTIF_SEND");
-  return {};
+  if (::ioctl(fd_.get(), SECCOMP_IOCTL_NOTIF_SEND, response_.data()) == 0) return Delivery::Done;
+  if (errno != ENOENT) return fail("SECCOMP_IOCTL_NOTIF_SEND");
+  return Delivery::NobodyWaits;
 }
 
 }  // namespace perch::handover

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Notifications: the queue of calls that a seccomp filter has stopped, and the only place that asks
-// the kernel about it (seccomp_unotify(2)). Nothing here waits. A caller may be killed at any time:
-// then its notification is gone, and an answer to it is dropped.
+// the kernel about it (seccomp_unotify(2)). Nothing here waits, but for a moment. A caller may be
+// killed at any time: then its notification is gone, and an answer to it is dropped.
 #pragma once
 
 #include <linux/seccomp.h>
@@ -44,8 +44,11 @@ class Notifications {
   std::optional<Notification> receive();
   [[nodiscard]] bool still_waits(std::uint64_t id) const;
   // The caller's descriptor `target` becomes a copy of our `source`, whatever it was before.
+  // Waits for its thread to run, half a second at most.
   Result<void> put_descriptor(std::uint64_t id, int source, int target, CloseOnExec close_on_exec);
-  Result<void> answer(std::uint64_t id, Answer answer);
+  // The caller may have been killed, or interrupted where the kernel cannot hold signals back.
+  enum class Delivery { Done, NobodyWaits };
+  Result<Delivery> answer(std::uint64_t id, Answer answer);
 
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 

@@ -30,15 +30,15 @@ std::string_view skip_blanks(std::string_view text) {
 }
 
 // In /proc's "name:\tvalue" lines: the value's word of that number, from 0, in base `base`.
-std::optional<unsigned> field(std::string_view text, std::string_view name, int base,
-                              int word = 0) {
+template <class Number = unsigned>
+std::optional<Number> field(std::string_view text, std::string_view name, int base, int word = 0) {
   const std::size_t start = text.find(name);
   if (start == std::string_view::npos) return std::nullopt;
   text = skip_blanks(text.substr(start + name.size()));
   for (; word > 0; --word) {
     text = skip_blanks(text.substr(std::min(text.find_first_of(" \t\n"), text.size())));
   }
-  unsigned value = 0;
+  Number value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   return error == std::errc() ? std::optional(value) : std::nullopt;
 }
@@ -57,7 +57,37 @@ int open_within(int base, const std::string& path, std::uint64_t resolve) {
   return ::openat(base, is_base ? "." : path.c_str() + start, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+bool is_in_our_user_namespace(pid_t process) {
+  struct stat ours{};
+  struct stat theirs{};
+  const std::string path = "/proc/" + std::to_string(process) + "/ns/user";
+  return ::stat("/proc/self/ns/user", &ours) == 0 && ::stat(path.c_str(), &theirs) == 0 &&
+         ours.st_ino == theirs.st_ino;
+}
+
+// Programs reach long paths by way of their own links in /proc. There "self" would be perch, and
+// openat2 follows no such links.
+struct OwnLink {
+  std::string name;   // "fd/7"
+  std::string below;  // the path from there
+};
+std::optional<OwnLink> own_link(const std::string& path) {
+  if (!path.starts_with(kOwnProc)) return std::nullopt;
+  const std::string rest = path.substr(kOwnProc.size());
+  const bool is_descriptor = rest.starts_with("fd/");
+  const std::size_t end = rest.find('/', is_descriptor ? 3 : 0);
+  const std::string name = rest.substr(0, end);
+  const bool is_number = is_descriptor && name.find_first_not_of("0123456789", 3) == name.npos;
+  if (!is_number && name != "cwd" && name != "root") return std::nullopt;
+  return OwnLink{name, end == rest.npos ? "" : rest.substr(end + 1)};
+}
+
 }  // namespace
+
+bool is_its_own(const Error& error) {
+  constexpr std::array kOwn{ESRCH, ENOENT, EFAULT, EINVAL, ENOTSOCK, ENOTDIR, ELOOP, ENAMETOOLONG};
+  return std::ranges::any_of(kOwn, [&](int code) { return error.is(code); });
+}
 
 TargetProcess::TargetProcess(pid_t thread) : thread_(thread) {}
 
@@ -65,14 +95,24 @@ std::string TargetProcess::proc(std::string_view name) const {
   return "/proc/" + std::to_string(thread_) + "/" + std::string(name);
 }
 
-// The last of "Uid: real effective saved file-system".
+// The last of "Uid: real effective saved file-system". Capabilities in another user namespace are
+// none in ours.
 Result<FileIdentity> TargetProcess::identity() const {
   const auto status = read_file(proc("status"));
   if (!status) return std::unexpected(status.error());
   const auto uid = field(*status, "\nUid:", 10, 3);
   const auto gid = field(*status, "\nGid:", 10, 3);
-  if (!uid || !gid) return fail("read status", EINVAL);
-  return FileIdentity{.uid = *uid, .gid = *gid};
+  const auto permitted = field<std::uint64_t>(*status, "\nCapPrm:", 16);
+  if (!uid || !gid || !permitted) return fail("read status", EINVAL);
+  return FileIdentity{
+      .uid = *uid, .gid = *gid, .capabilities = is_in_our_user_namespace(thread_) ? *permitted : 0};
+}
+
+Result<pid_t> TargetProcess::parent() const {
+  const auto status = read_file(proc("status"));
+  if (!status) return std::unexpected(status.error());
+  const auto parent = field<pid_t>(*status, "\nPPid:", 10);
+  return parent ? Result<pid_t>(*parent) : fail("read status", EINVAL);
 }
 
 template <class Act>
@@ -184,33 +224,26 @@ Result<std::string> TargetProcess::path_in_root(const std::string& base,
 // an absolute link, must meet the process' root and not ours, so it starts there.
 Result<UniqueFd> TargetProcess::open_directory(int base, const std::string& path) const {
   constexpr auto kHere = O_PATH | O_DIRECTORY;
-  // Programs reach long paths so. Here "self" would be perch, and openat2 follows no such links.
-  if (path.starts_with(kOwnProc)) return open(path.substr(kOwnProc.size()), kHere);
-  const bool is_absolute = path.starts_with('/');
-  const std::string start = base == AT_FDCWD ? "cwd" : "fd/" + std::to_string(base);
+  const auto own = own_link(path);
+  const std::string& below = own ? own->below : path;
+  const bool is_absolute = !own && path.starts_with('/');
+  const std::string start = own                ? own->name
+                            : base == AT_FDCWD ? "cwd"
+                                               : "fd/" + std::to_string(base);
   if (!is_absolute) {
     const auto directory = open(start, kHere);
     if (!directory) return fail("open " + start, directory.error().code().value());
-    UniqueFd found(insist([&] { return open_within(directory->get(), path, RESOLVE_BENEATH); }));
+    UniqueFd found(insist([&] { return open_within(directory->get(), below, RESOLVE_BENEATH); }));
     if (found) return found;
     if (errno != EXDEV) return fail("open " + path);
   }
   const auto root = open("root", kHere);
   if (!root) return fail("open root", root.error().code().value());
-  const auto whole = is_absolute ? Result<std::string>(path) : path_in_root(start, path);
+  const auto whole = is_absolute ? Result<std::string>(path) : path_in_root(start, below);
   if (!whole) return std::unexpected(whole.error());
   UniqueFd found(insist([&] { return open_within(root->get(), *whole, RESOLVE_IN_ROOT); }));
   if (!found) return fail("open " + *whole);
   return found;
-}
-
-Result<void> TargetProcess::unlink(int directory, const std::string& name) const {
-  const auto user = identity();
-  if (!user) return std::unexpected(user.error());
-  const BorrowedIdentity borrowed(*user, FileCapabilities::Dropped);
-  if (!borrowed.is_worn()) return fail("act as the user of process", EPERM);
-  if (::unlinkat(directory, name.c_str(), 0) != 0) return fail("unlink " + name);
-  return {};
 }
 
 }  // namespace perch::handover

@@ -4,8 +4,8 @@
 // once more as the process' user (BorrowedIdentity). Nothing here trusts the process: sizes are
 // bounded, and an id that was given to another process meanwhile is the caller's to notice
 // (Notifications::still_waits). Memory that a file system has to provide first is waited for.
-// Errors: EACCES or EPERM when perch may not; anything else means that the process is going, or
-// gave what the kernel would refuse as well.
+// Errors: EACCES or EPERM when perch may not, EMFILE, ENFILE or ENOMEM when it cannot at present;
+// those of is_its_own mean that the process is going, or gave what the kernel refuses as well.
 #pragma once
 
 #include <sys/types.h>
@@ -23,6 +23,10 @@
 namespace perch::handover {
 
 inline bool is_denial(const Error& error) { return error.is(EACCES) || error.is(EPERM); }
+inline bool is_shortage(const Error& error) {
+  return error.is(EMFILE) || error.is(ENFILE) || error.is(ENOMEM);
+}
+bool is_its_own(const Error& error);
 
 class TargetProcess {
  public:
@@ -50,12 +54,12 @@ class TargetProcess {
   // The directory `path` as the process sees it, in its root and mount namespace, for a call that
   // takes relative paths from `base` (a descriptor of its own or AT_FDCWD). Empty is `base` itself.
   [[nodiscard]] Result<UniqueFd> open_directory(int base, const std::string& path) const;
-  // unlinkat(2), with the process' rights and not with ours.
-  [[nodiscard]] Result<void> unlink(int directory, const std::string& name) const;
+  // Whose rights it has over files, and whose child it is.
+  [[nodiscard]] Result<FileIdentity> identity() const;
+  [[nodiscard]] Result<pid_t> parent() const;
 
  private:
   [[nodiscard]] std::string proc(std::string_view name) const;
-  [[nodiscard]] Result<FileIdentity> identity() const;
   [[nodiscard]] Result<UniqueFd> open(const std::string& name, int flags) const;
   [[nodiscard]] Result<std::string> link(const std::string& name) const;
   [[nodiscard]] Result<std::string> path_in_root(const std::string& base,

@@ -2,8 +2,8 @@
 // Spawner: starts a process by clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD): the cost does not grow
 // with perch's size, and a failure up to and including exec is known when spawn() returns, with the
 // step that failed. perch must be single-threaded, and stays suspended until the exec: a directory
-// or program on a file system that hangs, hangs perch. It must have no signal handlers (it reads
-// its signals): one would run in the child, on perch's memory.
+// or program on a file system that hangs, hangs perch. It must have no signal handlers then (it
+// reads its signals): one would run in the child, on perch's memory.
 #pragma once
 
 #include <linux/filter.h>

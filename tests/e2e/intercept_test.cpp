@@ -189,6 +189,7 @@ TEST_CASE("a stop is graceful: the daemon shuts down and deletes its socket, and
   if (!may_intercept()) return;
   Scene scene;
   REQUIRE(scene.perch.wait_ready());
+  REQUIRE_FALSE(scene.reply().empty());  // bound is not all that a daemon does before it serves
   const auto inode = scene.perch.status()["listeners"]["api"]["inode"];
   REQUIRE(scene.perch.request("POST", "/v1/workers/app/stop").status == 202);
   REQUIRE(scene.perch.wait_state("idle"));

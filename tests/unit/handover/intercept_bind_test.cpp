@@ -112,6 +112,8 @@ TEST_CASE("whatever way leads to the path, it is the listener's") {
       {"/", directory + "/sub/absolute/sub/relative/api.sock"},
       {"/", "/../.." + scene.path()},
       {directory, "/proc/self/cwd/api.sock"},
+      {directory + "/sub", "/proc/self/cwd/../api.sock"},
+      {directory, "/proc/self/cwd/sub/absolute/api.sock"},
   };
   for (const Way& way : ways) {
     CAPTURE(way.from);

@@ -128,6 +128,8 @@ TEST_CASE("connects as long as TCP's are stopped where a listener's path makes t
   CHECK(stopped_lengths({.paths = {std::string(26, 'x'), "@" + std::string(12, 'x')}}) ==
         all_but({}));
   CHECK(stopped_lengths({.paths = {std::string(15, 'x')}}) == all_but({16, 28}));
+  CHECK(stopped_lengths({.paths = {"/long/enough/" + std::string(14, 'x')}}) == all_but({}));
+  CHECK(stopped_lengths({.paths = {"/somewhere/else/" + std::string(13, 'x')}}) == all_but({28}));
 }
 
 #if defined(__x86_64__)

@@ -6,15 +6,22 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <memory>
 #include <string>
 
+#include "supervisor/handover/borrowed_identity.h"
+#include "supervisor/handover/bounded_wait.h"
 #include "tests/support/process_info.h"
 #include "tests/support/requirement.h"
 #include "tests/support/wait_until.h"
@@ -137,7 +144,7 @@ TEST_CASE("without CAP_SYS_PTRACE datagram sockets of another user are still tol
   CHECK(scene.counts.bound == 0);
 }
 
-TEST_CASE("perch removes a temporary name with the worker's rights, not with its own") {
+TEST_CASE("a socket of the same name in another directory is not the one that was bound") {
   if (!have(is_root(), "needs root: other users")) return;
   InterceptScene scene;
   open_to_all(scene);
@@ -149,11 +156,115 @@ TEST_CASE("perch removes a temporary name with the worker's rights, not with its
     worker::bound(scene.path("tmp"));
     return worker::outcome(::rename(roots.c_str(), scene.path().c_str()));
   };
-  scene.run(plan);
+  CHECK(scene.run(plan) == EPERM);
   CHECK(::access(roots.c_str(), F_OK) == 0);
-  REQUIRE(scene.troubles.size() == 1);
-  CHECK(scene.troubles[0].find("unlink tmp: Permission denied") != std::string::npos);
+  CHECK(scene.counts.refused == 1);
   CHECK(::access(scene.path().c_str(), F_OK) == 0);
+}
+
+TEST_CASE("a file is removed with the worker's rights: root's without its capabilities") {
+  if (!have(is_root(), "needs root: other users")) return;
+  const TemporaryDirectory directory;
+  write_text(directory.path("file"), "x");
+  REQUIRE(::chown(directory.path().c_str(), kNobody, kNobody) == 0);
+  REQUIRE(::chmod(directory.path().c_str(), 0755) == 0);
+  const UniqueFd place(::open(directory.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const auto denied = handover::unlink_as({.uid = 0, .gid = 0}, place.get(), "file");
+  REQUIRE_FALSE(denied);
+  CHECK(denied.error().is(EACCES));
+  const std::uint64_t override_rights = 1U << CAP_DAC_OVERRIDE;
+  CHECK(handover::unlink_as({.uid = 0, .gid = 0, .capabilities = override_rights}, place.get(),
+                            "file"));
+  write_text(directory.path("file"), "x");  // our own rights are back
+  CHECK(handover::unlink_as({.uid = kNobody, .gid = kNobody}, place.get(), "file"));
+  write_text(directory.path("file"), "x");
+}
+
+TEST_CASE("a call that waits for too long is ended, and nothing of that is left") {
+  struct sigaction before{};
+  struct sigaction after{};
+  ::sigaction(SIGVTALRM, nullptr, &before);
+  {
+    const handover::BoundedWait bounded(std::chrono::milliseconds(5));
+    CHECK(::poll(nullptr, 0, 30'000) == -1);
+    CHECK(errno == EINTR);
+  }
+  ::sigaction(SIGVTALRM, nullptr, &after);
+  CHECK((before.sa_handler == after.sa_handler));
+}
+
+TEST_CASE("a caller whom a signal took its answer away is answered when it asks again") {
+  InterceptScene scene;
+  const auto filter = handover::InterceptFilter::build({});
+  REQUIRE(filter);
+  const std::string temporary = scene.path("tmp");
+  FilteredProcess process(*filter, {.act = [&] {
+    const int socket = worker::make();
+    if (worker::bind(socket, scene.path()) != EINTR) return 1;
+    if (worker::bind(socket, scene.path()) != 0) return 2;
+    if (worker::bind(socket, scene.path()) == 0) return 3;  // bound twice
+    worker::bound(temporary);
+    const auto rename = [&] { return ::rename(temporary.c_str(), scene.path().c_str()); };
+    if (worker::outcome(rename()) != EINTR) return 4;
+    return worker::outcome(rename());
+  }});
+  auto notifications = Notifications::open(process.take_notify());
+  REQUIRE(notifications);
+  handover::InterceptAnswers answers(*notifications, scene.settings, [](const std::string&) {});
+  process.go();
+  int calls = 0;
+  REQUIRE(wait_until([&] {
+    if (notifications->state() != Notifications::State::Waiting) {
+      return process.ending().has_value();
+    }
+    const auto call = notifications->receive();
+    auto answer = answers.to(*call);
+    const bool is_lost = ++calls == 1 || calls == 5;
+    if (is_lost) answers.on_undelivered();
+    if (is_lost) answer = Answer::refused(EINTR);
+    CHECK(notifications->answer(call->id, answer));
+    return false;
+  }));
+  CHECK(process.ending() == 0);
+  CHECK(calls == 6);
+  CHECK(answers.counts().bound == 2);
+}
+
+TEST_CASE("where perch has no descriptor left a removal of the path fails, and that is told") {
+  InterceptScene scene;
+  const Shared<bool> may_begin;
+  const auto process = scene.start({.act = [&] {
+    while (!*may_begin) breathe();
+    return worker::outcome(::unlink(scene.path().c_str()));
+  }});
+  REQUIRE(process);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{.rlim_cur = 1, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  *may_begin = true;
+  const bool finished = wait_until([&] {
+    scene.interceptor->drain();
+    return process->ending().has_value();
+  });
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(finished);
+  CHECK(process->ending() == EMFILE);
+  CHECK(::access(scene.path().c_str(), F_OK) == 0);
+  REQUIRE(scene.troubles.size() == 1);
+  CHECK(scene.troubles[0].find("give perch more descriptors") != std::string::npos);
+}
+
+TEST_CASE("a process that is no child of perch's means that /proc is another namespace's") {
+  InterceptScene scene;
+  const auto filter = handover::InterceptFilter::build({});
+  REQUIRE(filter);
+  FilteredProcess process(*filter, {.act = [] { return 0; }});
+  const auto serving =
+      Interceptor::serve(scene.loop, process.take_notify(), ::getpid(), scene.settings,
+                         {.on_bound = [] {}, .on_trouble = [](const std::string&) {}});
+  REQUIRE_FALSE(serving);
+  CHECK(serving.error().text().find("another pid namespace") != std::string::npos);
 }
 
 TEST_CASE("a process that nobody may look into is refused at the start, with what to change") {
@@ -205,7 +316,7 @@ TEST_CASE("a process that dies in a stopped call leaves nothing waiting") {
       notifications->put_descriptor(call->id, scene.listener(), 3, handover::CloseOnExec::No);
   REQUIRE_FALSE(put);
   CHECK(put.error().is(ENOENT));
-  CHECK(notifications->answer(call->id, Answer::done()));
+  CHECK(notifications->answer(call->id, Answer::done()) == Notifications::Delivery::NobodyWaits);
   CHECK(notifications->state() == Notifications::State::Ended);
 }
 
