@@ -192,7 +192,11 @@ void ListenerSet::adjust(const std::string& name, const config::ListenerConfig& 
   };
   listener.set_on_exit(config.on_exit);
   listener.set_peercred(config.peercred);
-  say(listener.set_backlog(config.backlog));
+  // listen() makes perch the peer that clients see.
+  const bool same_backlog = listener.parts().request.backlog == config.backlog;
+  if (!same_backlog || config.peercred == config::PeerCredentials::Perch) {
+    say(listener.set_backlog(config.backlog));
+  }
   if (const auto warning = listener::backlog_warning(config.path, config.backlog)) {
     log_.warn("listener {}: {}", name, *warning);
   }

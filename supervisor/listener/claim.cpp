@@ -18,12 +18,13 @@ constexpr int kRetries = 5;
 
 // The stale socket at the path, or nothing if the path is free; all else is an obstacle. What perch
 // itself has there already, and no longer wants, is as good as stale.
-Attempt<std::optional<PinnedFile>> look(const SocketDirectory& directory,
-                                        std::optional<FileId> predecessor) {
+Attempt<std::optional<PinnedFile>> look(const ClaimSite& site) {
+  const SocketDirectory& directory = site.directory;
   auto found = directory.pin(directory.basename());
   if (!found) return failed(std::move(found.error()));
-  if (!*found || (*found)->id == predecessor) return std::move(*found);
+  if (!*found) return std::move(*found);
   const PinnedFile& file = **found;
+  if (site.predecessor != nullptr && site.predecessor->id == file.id) return std::move(*found);
   if (!file.is_socket()) {
     return refused(directory.path() + " is " + file.type_name() +
                    ", which perch neither follows nor removes: move it away, or use another path");
@@ -41,9 +42,9 @@ Attempt<std::optional<PinnedFile>> look(const SocketDirectory& directory,
                ")");
 }
 
-Attempt<TakenPath> take(const ClaimSite& site, std::optional<FileId> predecessor = std::nullopt) {
+Attempt<TakenPath> take(const ClaimSite& site) {
   for (int attempt = 0; attempt <= kRetries; ++attempt) {
-    auto stale = look(site.directory, predecessor);
+    auto stale = look(site);
     if (!stale) return std::unexpected(std::move(stale.error()));
     auto path = *stale ? replace_stale_socket(site, **stale) : bind_free_path(site);
     if (!path) return std::unexpected(std::move(path.error()));
@@ -103,12 +104,12 @@ Attempt<Listener> claim_path_anew(Listener& old, Warnings& warnings) {
   auto lock = lock_anew(old, *directory);
   if (!lock) return std::unexpected(std::move(lock.error()));
   if (!request.mode) request.mode = old.mode();
-  const FileId predecessor = old.parts().file->id;
+  const PinnedFile& predecessor = *old.parts().file;
   const ino_t lock_inode = *lock ? (*lock)->inode() : old.parts().lock->inode();
-  const ClaimSite site{*directory, lock_inode, request, warnings};
+  const ClaimSite site{*directory, lock_inode, request, warnings, &predecessor};
   remove_left_over_names(site);
-  directory->remove_if(directory->spare_name(), predecessor);
-  auto path = take(site, predecessor);
+  directory->remove_if(directory->spare_name(), predecessor.id);
+  auto path = take(site);
   if (!path) return std::unexpected(std::move(path.error()));
   if (!*lock) *lock = old.take_lock();
   return listener_at(std::move(*path), std::move(*directory), std::move(**lock),

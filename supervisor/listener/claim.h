@@ -27,8 +27,9 @@ using Warnings = std::vector<std::string>;
 Result<ClaimOutcome> claim(const ClaimRequest& request, Warnings& warnings);
 
 // The same for a path that perch holds, where the old socket is lost: shut down, or without a name.
-// The new socket takes the old one's place in one step and has the mode that it had last. On
-// success the old one has neither lock nor path; who has it can still accept who is queued.
+// The new socket takes the old one's place in one step and has the mode and the owner that it had
+// last. On success the old one has neither lock nor path; who has it can still accept who is
+// queued.
 Result<ClaimOutcome> claim_anew(Listener& old, Warnings& warnings);
 
 }  // namespace perch::listener

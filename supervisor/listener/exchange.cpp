@@ -24,12 +24,12 @@ int rename_to_path(const SocketDirectory& directory, const std::string& temporar
 // For file systems without RENAME_EXCHANGE. A daemon that binds between the probe and the rename
 // would lose its name: that is why it is the last resort.
 Attempt<Exchange> rename_over_stale(const SocketDirectory& directory, const std::string& temporary,
-                                    const PinnedFile& stale) {
+                                    const PinnedFile& stale, Whose whose) {
   const auto now = directory.pin(directory.basename());
   if (!now) return failed(now.error());
-  if (!*now || (*now)->id != stale.id || probe_owner(**now).liveness != Liveness::Stale) {
-    return Exchange::Changed;
-  }
+  if (!*now || (*now)->id != stale.id) return Exchange::Changed;
+  const bool is_stale = whose == Whose::Ours || probe_owner(**now).liveness == Liveness::Stale;
+  if (!is_stale) return Exchange::Changed;
   if (const int number = rename_to_path(directory, temporary, 0); number != 0) {
     return failed(Error::from_errno(number, "rename over the stale socket"));
   }
@@ -37,13 +37,13 @@ Attempt<Exchange> rename_over_stale(const SocketDirectory& directory, const std:
 }
 
 Attempt<Exchange> without_exchange(const SocketDirectory& directory, const std::string& temporary,
-                                   const PinnedFile& stale, int number) {
+                                   const PinnedFile& stale, int number, Whose whose) {
   switch (number) {
     case ENOENT:
       return Exchange::Changed;
     case EINVAL:
     case ENOSYS:
-      return rename_over_stale(directory, temporary, stale);
+      return rename_over_stale(directory, temporary, stale, whose);
     case EPERM:
     case EACCES:
       return refused(directory.path() + " is a stale socket of uid " + std::to_string(stale.owner) +
@@ -87,9 +87,10 @@ void put_back(const SocketDirectory& directory, const std::string& temporary, Fi
 }  // namespace
 
 Attempt<Exchange> exchange_for_stale(const SocketDirectory& directory, const std::string& temporary,
-                                     FileId ours, const PinnedFile& stale, Warnings& warnings) {
+                                     FileId ours, const PinnedFile& stale, Warnings& warnings,
+                                     Whose whose) {
   const int number = rename_to_path(directory, temporary, RENAME_EXCHANGE);
-  if (number != 0) return without_exchange(directory, temporary, stale, number);
+  if (number != 0) return without_exchange(directory, temporary, stale, number, whose);
   auto out = directory.pin(temporary);
   if (!out) {
     rename_to_path(directory, temporary, RENAME_EXCHANGE);  // unseen, hence not ours to keep

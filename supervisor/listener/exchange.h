@@ -18,9 +18,13 @@ enum class Exchange {
   Changed   // the path is no longer what was probed: look again
 };
 
+// The stale socket's. Ours: perch itself has it open, so it looks alive and is not asked.
+enum class Whose { Nobodys, Ours };
+
 // `ours` has the name `temporary` in the directory. Under the path's lock. Refused: the stale
 // socket cannot be moved (another user's, in a sticky directory).
 Attempt<Exchange> exchange_for_stale(const SocketDirectory& directory, const std::string& temporary,
-                                     FileId ours, const PinnedFile& stale, Warnings& warnings);
+                                     FileId ours, const PinnedFile& stale, Warnings& warnings,
+                                     Whose whose = Whose::Nobodys);
 
 }  // namespace perch::listener

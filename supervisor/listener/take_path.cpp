@@ -72,10 +72,26 @@ Result<std::optional<PinnedFile>> pin_bound_file(const ClaimSite& site, int sock
   return file;
 }
 
+// Whoever gave the old socket to another user or group meant the path. It may be more than perch is
+// allowed to.
+void inherit_owner(const PinnedFile& file, const ClaimRequest& request, const PinnedFile& old) {
+  struct stat had{};
+  struct stat has{};
+  if (::fstat(old.fd.get(), &had) != 0 || ::fstat(file.fd.get(), &has) != 0) return;
+  const bool keep_uid = request.uid || had.st_uid == has.st_uid;
+  const bool keep_gid = request.gid || had.st_gid == has.st_gid;
+  if (keep_uid && keep_gid) return;
+  [[maybe_unused]] const int as_far_as_may_be =
+      ::fchownat(file.fd.get(), "", keep_uid ? static_cast<uid_t>(-1) : had.st_uid,
+                 keep_gid ? static_cast<gid_t>(-1) : had.st_gid, AT_EMPTY_PATH);
+}
+
 // A default ACL of the directory may have taken bits of the mode. The owner comes last: who gives a
 // file away may not chmod it any more.
-Result<void> give_rights(const PinnedFile& file, const ClaimRequest& request) {
+Result<void> give_rights(const ClaimSite& site, const PinnedFile& file) {
+  const ClaimRequest& request = site.request;
   if (request.mode && ::chmod(file.proc_path().c_str(), *request.mode) != 0) return fail("chmod");
+  if (site.predecessor != nullptr) inherit_owner(file, request, *site.predecessor);
   if (!request.uid && !request.gid) return {};
   const uid_t uid = request.uid.value_or(static_cast<uid_t>(-1));
   const gid_t gid = request.gid.value_or(static_cast<gid_t>(-1));
@@ -89,7 +105,7 @@ Result<void> give_rights(const PinnedFile& file, const ClaimRequest& request) {
 // socket must find its rights in place.
 Result<Spare> complete(const ClaimSite& site, int socket, const PinnedFile& file) {
   Spare spare = make_spare_link(site.directory, file);
-  if (auto given = give_rights(file, site.request); !given) {
+  if (auto given = give_rights(site, file); !given) {
     return std::unexpected(std::move(given.error()));
   }
   if (auto listening = listen_on(socket, site.request.backlog); !listening) {
@@ -148,8 +164,10 @@ Attempt<std::optional<TakenPath>> replace_stale_socket(const ClaimSite& site,
   const MadeName temporary(site.directory, bound->name, (*file)->id);
   auto spare = complete(site, bound->socket.get(), **file);
   if (!spare) return failed(std::move(spare.error()));
+  const bool is_our_own = site.predecessor != nullptr && site.predecessor->id == stale.id;
   const auto exchanged =
-      exchange_for_stale(site.directory, bound->name, (*file)->id, stale, site.warnings);
+      exchange_for_stale(site.directory, bound->name, (*file)->id, stale, site.warnings,
+                         is_our_own ? Whose::Ours : Whose::Nobodys);
   if (!exchanged) return std::unexpected(exchanged.error());
   if (*exchanged == Exchange::Changed) return std::nullopt;
   return taken(std::move(bound->socket), std::move(**file), ClaimedAs::ReplacedStale,

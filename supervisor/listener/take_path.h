@@ -24,6 +24,8 @@ struct ClaimSite {
   ino_t lock_inode;
   const ClaimRequest& request;
   Warnings& warnings;
+  // Perch's own listener at this path, which the new one succeeds; its owner goes over to that.
+  const PinnedFile* predecessor = nullptr;
 };
 
 struct TakenPath {

@@ -442,6 +442,11 @@ TEST_CASE("a backlog that a worker made smaller is restored when the next one se
   CHECK(peer() == (restored ? world.perch.pid() : first.pid));
   CHECK((world.listener()["backlog_restored"] >= 1) == restored);
   CHECK((world.events("backlog-restored") >= 1) == restored);
+  setting.listener = "mode = \"0600\"";
+  if (!restored) setting.listener += "\npeercred = \"worker\"";
+  world.reload(world.config(setting));
+  CHECK(world.listener()["mode"] == "0600");
+  CHECK(peer() == (restored ? world.perch.pid() : first.pid));
 }
 
 TEST_CASE("clients that connect do not wake perch") {

@@ -214,6 +214,39 @@ TEST_CASE("where names cannot be exchanged a stale socket is renamed over") {
   CHECK(entries(scene.directory()) == 3);
 }
 
+TEST_CASE("where names cannot be exchanged a listener that was shut down is claimed anew") {
+  const Scene scene;
+  const auto said = try_claim_without(
+      {.syscall = SYS_renameat2, .fifth_argument = RENAME_EXCHANGE, .error = EINVAL},
+      request_for(scene / "api.sock"), [&](Listener& old) {
+        ::shutdown(old.fd(), SHUT_RDWR);
+        Warnings warnings;
+        const auto outcome = claim_anew(old, warnings);
+        if (!outcome || !std::holds_alternative<Listener>(*outcome)) return "lost";
+        return try_connect(scene / "api.sock") == 0 ? "reached" : "not reached";
+      });
+  CHECK(said == "claimed reached");
+}
+
+TEST_CASE("a listener that is claimed anew has the owner that the old one was given") {
+  const Scene scene;
+  const auto path = scene / "api.sock";
+  ClaimRequest request = request_for(path);
+  request.gid = 2345;
+  Listener old = must_claim(request);
+  REQUIRE(::chown(path.c_str(), 1234, 3456) == 0);
+  REQUIRE(::shutdown(old.fd(), SHUT_RDWR) == 0);
+  Warnings warnings;
+  const auto outcome = claim_anew(old, warnings);
+  REQUIRE(outcome.has_value());
+  REQUIRE(std::holds_alternative<Listener>(*outcome));
+  const auto found = look_at(path);
+  REQUIRE(found.has_value());
+  CHECK(found->st_uid == 1234);
+  CHECK(found->st_gid == 2345);
+  CHECK(found->st_ino == std::get<Listener>(*outcome).inode());
+}
+
 TEST_CASE(
     "a claim that fails in the middle leaves only the lock behind, and a stale socket as it was") {
   const Scene scene;

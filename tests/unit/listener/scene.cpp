@@ -209,7 +209,7 @@ std::string try_claim_as(uid_t uid, const ClaimRequest& request) {
 }
 
 std::string try_claim_without(const Forbidden& forbidden, const ClaimRequest& request,
-                              const std::function<std::string(const Listener&)>& describe) {
+                              const std::function<std::string(Listener&)>& describe) {
   return in_process([&] {
     forbid(forbidden);
     Warnings warnings;

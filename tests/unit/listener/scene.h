@@ -80,7 +80,7 @@ struct Forbidden {
   std::optional<int> error;
 };
 std::string try_claim_without(const Forbidden& forbidden, const ClaimRequest& request,
-                              const std::function<std::string(const Listener&)>& describe);
+                              const std::function<std::string(Listener&)>& describe);
 
 bool contains(const std::string& text, const std::string& part);
 
