@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What only the start needed, given back. perch stays in memory beside every worker, and most of
-// its code runs once: the configuration's parser, the command line, libstdc++'s locales. Their pages
-// leave the resident set; what is still needed comes back from the page cache at its next use.
+// its code runs once: the configuration's parser, the command line, libstdc++'s locales. Their
+// pages leave the resident set; what is still needed comes back from the page cache at its next
+// use.
 #pragma once
 
 namespace perch {
