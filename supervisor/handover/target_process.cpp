@@ -77,9 +77,10 @@ std::optional<OwnLink> own_link(const std::string& path) {
   const bool is_descriptor = rest.starts_with("fd/");
   const std::size_t end = rest.find('/', is_descriptor ? 3 : 0);
   const std::string name = rest.substr(0, end);
-  const bool is_number = is_descriptor && name.find_first_not_of("0123456789", 3) == name.npos;
+  const bool is_number =
+      is_descriptor && name.find_first_not_of("0123456789", 3) == std::string::npos;
   if (!is_number && name != "cwd" && name != "root") return std::nullopt;
-  return OwnLink{name, end == rest.npos ? "" : rest.substr(end + 1)};
+  return OwnLink{name, end == std::string::npos ? "" : rest.substr(end + 1)};
 }
 
 }  // namespace

@@ -177,8 +177,7 @@ bool Guardian::exchange(Ward& ward, const PinnedFile& dead) {
   Warnings warnings;
   auto exchanged = exchange_back(*ward.listener, dead, warnings);
   for (const std::string& warning : warnings) owner_.on_trouble(ward.name, warning);
-  return book(ward, std::move(exchanged), HealKind::Replaced,
-              "a dead socket stood at its path and is gone");
+  return book(ward, exchanged, HealKind::Replaced, "a dead socket stood at its path and is gone");
 }
 
 bool Guardian::move_aside(Ward& ward, const PinnedFile& other) {
