@@ -13,6 +13,7 @@
 #include "supervisor/config/render.h"
 #include "supervisor/doctor/advice.h"
 #include "supervisor/doctor/examination.h"
+#include "supervisor/process/capability_set.h"
 #include "supervisor/process/spawn.h"
 
 namespace perch::cli {
@@ -35,6 +36,11 @@ bool knows_listen_fds(const std::string& program) {
     if (std::filesystem::is_regular_file(candidate, error)) return mentions(candidate, kListenFds);
   }
   return false;
+}
+
+bool has_capabilities() {
+  const auto effective = process::CapabilitySet::effective();
+  return effective && !effective->empty();
 }
 
 // A comment of the configuration, whatever the line has in it.
@@ -65,9 +71,9 @@ int doctor_command(const DoctorOptions& options) {
   }
   say(fmt::format("perch doctor -- {}", fmt::join(options.command, " ")));
   tell_how_it_went(*examined);
-  const doctor::Advice advice =
-      doctor::advise(doctor::habits_of(examined->calls),
-                     {options.command, knows_listen_fds(options.command.front())});
+  const doctor::Advice advice = doctor::advise(
+      doctor::habits_of(examined->calls),
+      {options.command, knows_listen_fds(options.command.front()), has_capabilities()});
   for (const std::string& line : advice.findings) say(line);
   if (!advice.config) {
     say("it was seen listening on no Unix stream socket of its own: nothing to propose");

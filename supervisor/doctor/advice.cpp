@@ -83,6 +83,11 @@ void explain(const Habits& habits, const Patient& patient, const config::WorkerC
         "its program mentions LISTEN_FDS: if it can be told to take its socket that way, "
         "handover = \"listen-fds\" needs no privilege; `perch run --handover listen-fds` tries it");
   }
+  if (!worker.capabilities.empty()) {
+    reasons.emplace_back(
+        "capabilities = [\"all\"]: as it was run here; a daemon that changes user or owners needs "
+        "some, another needs none: take the line out and see");
+  }
   if (worker.probe_guard) {
     reasons.emplace_back("probe_guard = true: its look for a live owner would find perch");
   }
@@ -112,6 +117,7 @@ Advice advise(const Habits& habits, const Patient& patient) {
   worker.handover = config::HandoverWay::Intercept;
   worker.readiness.by = config::ReadinessBy::Bound;
   worker.probe_guard = false;
+  if (patient.had_capabilities) worker.capabilities = {"all"};
   worker.tcp_reuse_address =
       std::ranges::any_of(habits.tcp, [](const TcpHabits& tcp) { return !tcp.reuses_address; });
   add_listeners(habits, config, worker);

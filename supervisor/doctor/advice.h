@@ -16,6 +16,7 @@ namespace perch::doctor {
 struct Patient {
   std::vector<std::string> command;
   bool knows_listen_fds = false;  // its program has that name in it
+  bool had_capabilities = false;  // it was run with some
 };
 
 struct Advice {

@@ -112,6 +112,14 @@ TEST_CASE("a TCP port without SO_REUSEADDR is remembered, one of the kernel's ch
   CHECK(advice_for(calls).config->workers.at("app").tcp_reuse_address);
 }
 
+TEST_CASE("a daemon that was run with capabilities keeps them in the proposal") {
+  const std::vector<SocketCall> calls{bind_of(kPath), listen_of(kPath)};
+  CHECK(advice_for(calls).config->workers.at("app").capabilities.empty());
+  const Advice advice = advise(habits_of(calls), {.command = {"app"}, .had_capabilities = true});
+  CHECK(advice.config->workers.at("app").capabilities == std::vector<std::string>{"all"});
+  CHECK(mentions(advice.reasons, "capabilities"));
+}
+
 TEST_CASE("there is nothing to propose for datagrams, and for who only binds") {
   CHECK_FALSE(advice_for({}).config);
   CHECK_FALSE(advice_for({bind_of(kPath)}).config);
