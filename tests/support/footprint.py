@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-LIMITS_KIB = {"settled": (2500, 600), "after a death and a status": (3000, 600)}
+LIMITS_KIB = {"settled": (2500, 600), "after a death and a status": (3200, 600)}
 DEADLINE_S = 20
 
 
