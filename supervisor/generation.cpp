@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/generation.h"
 
-#include <sys/stat.h>
-
 #include "supervisor/handover/prepare.h"
 #include "supervisor/process/spawn_remedy.h"
 
@@ -51,9 +49,7 @@ handover::InterceptTarget target_of(const std::string& name, const listener::Lis
       .worker_listens = listener.parts().request.peercred == config::PeerCredentials::Worker};
   const auto& directory = listener.parts().directory;
   if (!directory) return target;
-  struct stat found{};
-  ::fstat(directory->fd(), &found);
-  target.directory = {.device = found.st_dev, .inode = found.st_ino};
+  target.directory = listener::file_id(directory->fd()).value_or(handover::DirectoryId{});
   target.basename = directory->basename();
   return target;
 }

@@ -9,7 +9,7 @@
 
 #include "supervisor/handover/prepare.h"
 #include "supervisor/process/account.h"
-#include "supervisor/process/capability_set.h"
+#include "supervisor/process/install_filter.h"
 
 namespace perch {
 namespace {
@@ -71,14 +71,9 @@ std::vector<process::ResourceLimit> limits_of(const config::WorkerConfig& config
   return limits;
 }
 
-bool has_sys_admin() {
-  const auto effective = process::CapabilitySet::effective();
-  return effective && effective->contains(process::kCapSysAdmin);
-}
-
 Result<void> prepare_intercept(const std::string& worker, const config::Config& config,
                                Launch& launch) {
-  launch.no_new_privs = !has_sys_admin();
+  launch.no_new_privs = process::filters_need_no_new_privs();
   handover::FilterPlan plan{
       .probe_guard = launch.config.probe_guard, .mode_guard = false, .paths = {}};
   for (const std::string& name : launch.config.listeners) {

@@ -59,6 +59,13 @@ Result<void> set_blocking(int fd, Blocking blocking) {
   return {};
 }
 
+std::optional<int> socket_option(int fd, int option) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  if (::getsockopt(fd, SOL_SOCKET, option, &value, &size) != 0) return std::nullopt;
+  return value;
+}
+
 Result<ucred> peer_credentials(int fd) {
   ucred credentials{};
   socklen_t size = sizeof credentials;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -28,6 +29,9 @@ struct UnixAddress {
 // sun_path holds 108 bytes; one is kept for the terminator that other programs expect (unix(7)).
 inline constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
+// An abstract socket's name: it has no file.
+inline bool is_abstract(std::string_view path) { return path.starts_with('@'); }
+
 // ENAMETOOLONG above kMaxSocketPath bytes, EINVAL for an empty path or one with a NUL in it.
 Result<UnixAddress> unix_address(std::string_view path);
 
@@ -38,6 +42,8 @@ Result<UniqueFd> unix_connect(std::string_view path, int type, Blocking blocking
 Result<std::pair<UniqueFd, UniqueFd>> seqpacket_pair();
 
 Result<void> set_blocking(int fd, Blocking blocking);
+// An option of SOL_SOCKET whose value is an int; nothing where the kernel does not know it.
+std::optional<int> socket_option(int fd, int option);
 // The credentials of a connected stream peer (SO_PEERCRED).
 Result<ucred> peer_credentials(int fd);
 // Its supplementary groups when it connected (SO_PEERGROUPS, Linux 4.13).

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "common/posix/unix_socket.h"
 #include "supervisor/config/names.h"
 
 namespace perch::doctor {
@@ -48,7 +49,7 @@ void describe_socket(const SocketHabits& socket, std::vector<std::string>& findi
   if (!socket.listens && socket.type == SOCK_STREAM && !socket.renames) {
     tell("was bound, and not listened on while perch looked");
   }
-  if (socket.type == SOCK_STREAM && !socket.path.starts_with('@')) tell(after_a_kill(socket));
+  if (socket.type == SOCK_STREAM && !is_abstract(socket.path)) tell(after_a_kill(socket));
   if (socket.probes) tell("it connects to the path first, and does not start if somebody answers");
   if (socket.removes_at_stop) tell("it deletes the path when it is stopped");
   if (socket.shuts_down) tell("it shuts the listening socket down, which ends it for everybody");

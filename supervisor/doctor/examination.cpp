@@ -12,7 +12,7 @@
 #include "common/loop/timer.h"
 #include "supervisor/doctor/observer.h"
 #include "supervisor/handover/intercept_filter.h"
-#include "supervisor/process/capability_set.h"
+#include "supervisor/process/install_filter.h"
 #include "supervisor/process/process_tree.h"
 #include "supervisor/process/spawn.h"
 #include "supervisor/process/spawn_remedy.h"
@@ -32,8 +32,7 @@ process::SpawnRequest request_for(const ExaminationPlan& plan,
   // What it prints is not our answer.
   request.fds = {0, 2, 2};
   request.filter = filter.program();
-  const auto ours = process::CapabilitySet::effective();
-  request.no_new_privs = !ours || !ours->contains(process::kCapSysAdmin);
+  request.no_new_privs = process::filters_need_no_new_privs();
   return request;
 }
 

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "common/posix/unix_socket.h"
+#include "supervisor/handover/call_memory.h"
 #include "supervisor/handover/intercept_targets.h"
 #include "supervisor/listener/owner_probe.h"
 
@@ -30,12 +32,6 @@ struct Overloaded : Cases... {
   using Cases::operator()...;
 };
 
-int option_of(int socket, int option) {
-  int value = 0;
-  socklen_t size = sizeof value;
-  return ::getsockopt(socket, SOL_SOCKET, option, &value, &size) == 0 ? value : 0;
-}
-
 // A socket that somebody listens on or holds.
 bool is_alive(const std::string& path) {
   auto file =
@@ -50,16 +46,6 @@ std::optional<std::uint16_t> port_in(std::span<const std::byte> address) {
   if (address.size() < sizeof internet) return std::nullopt;
   std::memcpy(&internet, address.data(), sizeof internet);
   return ntohs(internet.sin_port);
-}
-
-// i386's socketcall has its arguments in memory.
-seccomp_data direct(TargetProcess& process, const seccomp_data& data) {
-  const auto stored = handover::stored_arguments(data);
-  if (!stored) return data;
-  std::array<std::uint32_t, handover::kMaxStoredArguments> values{};
-  const auto wanted = std::span(values).first(stored->count);
-  if (!process.read(stored->at, std::as_writable_bytes(wanted))) return data;
-  return handover::direct_call(data, wanted);
 }
 
 }  // namespace
@@ -96,7 +82,8 @@ Answer Observer::look(const handover::Notification& notification) {
     }
     return Answer::by_kernel();
   }
-  auto call = understand(process, direct(process, notification.data));
+  const auto data = handover::read_arguments(process, notification.data);
+  auto call = data ? understand(process, *data) : std::nullopt;
   if (!call) return Answer::by_kernel();
   call->pid = process.thread();
   call->while_stopping = stopping_;
@@ -117,7 +104,7 @@ std::optional<SocketCall> Observer::understand(TargetProcess& process, const sec
           [](const call::Other&) { return std::optional<SocketCall>(); },
           [&](const call::Bind& asked) { return bind(process, asked); },
           [&](const call::Connect& asked) -> std::optional<SocketCall> {
-            const auto name = name_at(process, asked.address);
+            const auto name = handover::read_name(process, asked.address);
             const auto* path = name ? std::get_if<handover::PathName>(&*name) : nullptr;
             if (path == nullptr) return std::nullopt;
             return SocketCall{.kind = Kind::Connect,
@@ -150,11 +137,11 @@ std::optional<SocketCall> Observer::understand(TargetProcess& process, const sec
 }
 
 std::optional<SocketCall> Observer::bind(TargetProcess& process, const call::Bind& asked) {
-  const auto name = name_at(process, asked.address);
+  const auto name = handover::read_name(process, asked.address);
   if (!name) return std::nullopt;
   SocketCall seen{.kind = Kind::Bind};
   const auto socket = process.copy_descriptor(asked.fd);
-  if (socket) seen.type = option_of(socket->get(), SO_TYPE);
+  if (socket) seen.type = socket_option(socket->get(), SO_TYPE).value_or(0);
   if (const auto* path = std::get_if<handover::PathName>(&*name)) {
     seen.path = absolute(process, AT_FDCWD, path->path);
   } else if (const auto* abstract = std::get_if<handover::AbstractName>(&*name)) {
@@ -164,7 +151,7 @@ std::optional<SocketCall> Observer::bind(TargetProcess& process, const call::Bin
     std::array<std::byte, sizeof(sockaddr_in)> address{};
     if (!process.read(asked.address.at, address)) return std::nullopt;
     seen.tcp_port = port_in(address);
-    seen.reuse_address = option_of(socket->get(), SO_REUSEADDR) != 0;
+    seen.reuse_address = socket_option(socket->get(), SO_REUSEADDR).value_or(0) != 0;
     return seen;
   }
   // An empty name is the kernel's to choose.
@@ -185,16 +172,6 @@ std::optional<SocketCall> Observer::with_path(TargetProcess& process, Kind kind,
   const auto path = process.read_text(argument.at);
   if (!path || path->empty()) return std::nullopt;
   return SocketCall{.kind = kind, .path = absolute(process, argument.base, *path)};
-}
-
-Result<handover::SocketName> Observer::name_at(TargetProcess& process,
-                                               const handover::AddressArgument& address) {
-  std::array<std::byte, handover::kMaxAddress> bytes{};
-  const auto wanted = std::span(bytes).first(std::min(address.size, bytes.size()));
-  if (auto got = process.read(address.at, wanted); !got) {
-    return std::unexpected(std::move(got.error()));
-  }
-  return handover::parse_socket_name(wanted);
 }
 
 // As the process names it, where its directory cannot be looked up.

@@ -16,7 +16,6 @@
 #include "supervisor/doctor/socket_call.h"
 #include "supervisor/handover/intercepted_call.h"
 #include "supervisor/handover/notifications.h"
-#include "supervisor/handover/socket_name.h"
 #include "supervisor/handover/target_process.h"
 
 namespace perch::doctor {
@@ -48,8 +47,6 @@ class Observer {
                                       const handover::PathArgument& path);
   std::optional<SocketCall> of_descriptor(handover::TargetProcess& process, SocketCall::Kind kind,
                                           int fd);
-  Result<handover::SocketName> name_at(handover::TargetProcess& process,
-                                       const handover::AddressArgument& address);
   std::string absolute(handover::TargetProcess& process, int base, const std::string& path);
   [[nodiscard]] bool would_take(const SocketCall& call) const;
 

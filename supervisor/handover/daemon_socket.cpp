@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <cstddef>
 
 #include "common/posix/unix_socket.h"
+#include "supervisor/listener/pinned_file.h"
 #include "supervisor/listener/unix_diag.h"
 
 namespace perch::handover {
@@ -20,16 +20,9 @@ namespace {
 // headers (SO_PASSPIDFD, Linux 6.5).
 constexpr std::array kLentOptions{SO_PASSCRED, SO_PASSSEC, SO_RCVTIMEO, 76};
 
-std::optional<int> number_of(int socket, int option) {
-  int value = 0;
-  socklen_t size = sizeof value;
-  if (::getsockopt(socket, SOL_SOCKET, option, &value, &size) != 0) return std::nullopt;
-  return value;
-}
-
 bool is_socket(int fd, ino_t inode) {
-  struct stat found{};
-  return ::fstat(fd, &found) == 0 && found.st_ino == inode;
+  const auto id = listener::file_id(fd);
+  return id && id->inode == inode;
 }
 
 }  // namespace
@@ -48,8 +41,8 @@ Result<DaemonSocket> DaemonSocket::look_at(const TargetProcess& process, int fd)
 
 bool DaemonSocket::is_stream() const {
   if (copy_) {
-    return number_of(copy_.get(), SO_DOMAIN) == AF_UNIX &&
-           number_of(copy_.get(), SO_TYPE) == SOCK_STREAM;
+    return socket_option(copy_.get(), SO_DOMAIN) == AF_UNIX &&
+           socket_option(copy_.get(), SO_TYPE) == SOCK_STREAM;
   }
   return listener::query_socket_type(inode_).value_or(SOCK_STREAM) == SOCK_STREAM;
 }
@@ -73,9 +66,9 @@ Result<void> DaemonSocket::lend_options(int listener) const {
 
 Result<bool> DaemonSocket::reuse_address() const {
   if (!copy_) return fail("copy the socket", EPERM);
-  const auto domain = number_of(copy_.get(), SO_DOMAIN);
+  const auto domain = socket_option(copy_.get(), SO_DOMAIN);
   const bool is_internet = domain == AF_INET || domain == AF_INET6;
-  if (!is_internet || number_of(copy_.get(), SO_TYPE) != SOCK_STREAM) return false;
+  if (!is_internet || socket_option(copy_.get(), SO_TYPE) != SOCK_STREAM) return false;
   const int yes = 1;
   if (::setsockopt(copy_.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0) {
     return fail("SO_REUSEADDR");

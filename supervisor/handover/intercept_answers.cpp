@@ -5,12 +5,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <ranges>
-#include <span>
 #include <utility>
 
+#include "supervisor/handover/call_memory.h"
 #include "supervisor/handover/daemon_socket.h"
 #include "supervisor/handover/socket_name.h"
 
@@ -21,27 +20,6 @@ namespace {
 constexpr std::size_t kMaxTemporaries = 64;
 // Their callers ask again as soon as their signal handler returns.
 constexpr std::size_t kMaxUndelivered = 16;
-
-Result<InterceptedCall> read_call(TargetProcess& process, const seccomp_data& data) {
-  const auto where = stored_arguments(data);
-  if (!where) return decode(data);
-  std::array<std::uint32_t, kMaxStoredArguments> stored{};
-  const auto used = std::span(stored).first(where->count);
-  if (auto got = process.read(where->at, std::as_writable_bytes(used)); !got) {
-    return std::unexpected(std::move(got.error()));
-  }
-  return decode(direct_call(data, used));
-}
-
-Result<SocketName> read_name(TargetProcess& process, const AddressArgument& address) {
-  std::array<std::byte, kMaxAddress> bytes{};
-  if (address.size > bytes.size()) return OtherName{};  // EINVAL from the kernel
-  const auto used = std::span(bytes).first(address.size);
-  if (auto got = process.read(address.at, used); !got) {
-    return std::unexpected(std::move(got.error()));
-  }
-  return parse_socket_name(used);
-}
 
 bool is_socket(const Place& place) {
   struct stat found{};
@@ -65,10 +43,11 @@ Answer InterceptAnswers::to(const Notification& notification) {
   if (notification.pid == 0) return Answer::by_kernel();
   Caller caller{.id = notification.id,
                 .process = TargetProcess(static_cast<pid_t>(notification.pid))};
-  const auto call = read_call(caller.process, notification.data);
-  if (!call) return give_up(caller, call::Other{}, call.error());
-  const Outcome outcome = std::visit([&](const auto& asked) { return on(caller, asked); }, *call);
-  return outcome ? *outcome : give_up(caller, *call, outcome.error());
+  const auto data = read_arguments(caller.process, notification.data);
+  if (!data) return give_up(caller, call::Other{}, data.error());
+  const InterceptedCall call = decode(*data);
+  const Outcome outcome = std::visit([&](const auto& asked) { return on(caller, asked); }, call);
+  return outcome ? *outcome : give_up(caller, call, outcome.error());
 }
 
 InterceptAnswers::Outcome InterceptAnswers::on(Caller& /*caller*/, const call::Other& /*other*/) {

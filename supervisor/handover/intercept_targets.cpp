@@ -2,39 +2,34 @@
 #include "supervisor/handover/intercept_targets.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "common/posix/unix_socket.h"
+#include "supervisor/config/names.h"
 
 namespace perch::handover {
 namespace {
 
 ino_t socket_number(int fd) {
-  struct stat found{};
-  return ::fstat(fd, &found) == 0 ? found.st_ino : 0;
+  const auto id = listener::file_id(fd);
+  return id ? id->inode : 0;
 }
 
-bool is_abstract(const InterceptTarget& target, const AbstractName& name) {
-  return !target.directory && target.path.starts_with('@') &&
+bool is_named(const InterceptTarget& target, const AbstractName& name) {
+  return !target.directory && is_abstract(target.path) &&
          std::string_view(target.path).substr(1) == name.bytes;
 }
 
 }  // namespace
 
-std::string_view last_component(std::string_view path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
 std::optional<DirectoryId> Place::directory_id() const {
-  struct stat found{};
-  if (::fstat(directory.get(), &found) != 0) return std::nullopt;
-  return DirectoryId{.device = found.st_dev, .inode = found.st_ino};
+  return listener::file_id(directory.get());
 }
 
 Result<Place> find_place(const TargetProcess& process, int base, const std::string& path) {
-  const std::string_view name = last_component(path);
+  const std::string_view name = config::basename_of(path);
   auto directory = process.open_directory(base, path.substr(0, path.size() - name.size()));
   if (!directory) return std::unexpected(std::move(directory.error()));
   return Place{std::move(*directory), std::string(name)};
@@ -59,7 +54,7 @@ bool InterceptTargets::all_bound() const { return std::ranges::all_of(entries_, 
 
 InterceptTargets::Found InterceptTargets::find(const TargetProcess& process, int base,
                                                const std::string& path) {
-  const auto has_name = [name = last_component(path)](const Entry& entry) {
+  const auto has_name = [name = config::basename_of(path)](const Entry& entry) {
     return entry.target.directory && entry.target.basename == name;
   };
   if (std::ranges::none_of(entries_, has_name)) return nullptr;
@@ -84,8 +79,8 @@ InterceptTargets::Found InterceptTargets::find(const TargetProcess& process,
 // Abstract names belong to a network namespace.
 InterceptTargets::Found InterceptTargets::find_abstract(const TargetProcess& process,
                                                         const AbstractName& name) {
-  const auto entry = std::ranges::find_if(
-      entries_, [&](const Entry& one) { return is_abstract(one.target, name); });
+  const auto entry =
+      std::ranges::find_if(entries_, [&](const Entry& one) { return is_named(one.target, name); });
   if (entry == entries_.end()) return nullptr;
   const auto theirs = process.network_namespace();
   if (!theirs) return std::unexpected(theirs.error());

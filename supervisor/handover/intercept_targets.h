@@ -38,7 +38,6 @@ struct Place {
   [[nodiscard]] std::optional<DirectoryId> directory_id() const;
 };
 Result<Place> find_place(const TargetProcess& process, int base, const std::string& path);
-std::string_view last_component(std::string_view path);
 
 class InterceptTargets {
  public:

@@ -16,8 +16,6 @@ constexpr int kMessagesPerTurn = 64;
 // Children of the worker that send without pause must not keep a drain from its end.
 constexpr int kMessagesPerDrain = 4096;
 
-bool is_abstract(const std::string& path) { return path.starts_with('@'); }
-
 // As the kernel told at exec (getauxval(3)): perch never changes its user.
 uid_t own_uid() { return static_cast<uid_t>(::getauxval(AT_EUID)); }
 

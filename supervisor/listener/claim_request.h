@@ -23,6 +23,4 @@ struct ClaimRequest {
   config::PeerCredentials peercred = config::PeerCredentials::Perch;
 };
 
-inline bool is_abstract(const std::string& path) { return path.starts_with('@'); }
-
 }  // namespace perch::listener

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/posix/unix_socket.h"
 #include "supervisor/listener/claim.h"
 #include "supervisor/listener/heal.h"
 #include "supervisor/listener/owner_probe.h"

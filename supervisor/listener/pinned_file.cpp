@@ -5,6 +5,12 @@
 
 namespace perch::listener {
 
+std::optional<FileId> file_id(int fd) {
+  struct stat found{};
+  if (::fstat(fd, &found) != 0) return std::nullopt;
+  return FileId{.device = found.st_dev, .inode = found.st_ino};
+}
+
 Result<PinnedFile> PinnedFile::of(UniqueFd fd) {
   struct stat found{};
   if (::fstat(fd.get(), &found) != 0) return fail("fstat");

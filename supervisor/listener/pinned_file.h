@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 #include "common/value/error.h"
@@ -18,6 +19,9 @@ struct FileId {
   ino_t inode = 0;
   bool operator==(const FileId&) const = default;
 };
+
+// Of an open file; nothing where the descriptor is none.
+std::optional<FileId> file_id(int fd);
 
 struct PinnedFile {
   UniqueFd fd;

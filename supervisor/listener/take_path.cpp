@@ -57,9 +57,8 @@ bool leads_to(const std::string& path, FileId id) {
 // to those with CAP_NET_ADMIN, the others have to believe the name.
 bool is_bound_elsewhere(int socket, FileId id) {
   const UniqueFd bound(::ioctl(socket, SIOCPROTOPRIVATE));
-  struct stat found{};
-  return bound && ::fstat(bound.get(), &found) == 0 &&
-         id != FileId{.device = found.st_dev, .inode = found.st_ino};
+  const auto found = bound ? file_id(bound.get()) : std::nullopt;
+  return found && *found != id;
 }
 
 // bind() went by the whole path, all else goes by the directory: both must mean the same file.

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "supervisor/process/capability_set.h"
+
 namespace perch::process {
 namespace {
 
@@ -50,6 +52,11 @@ int send_descriptor(int socket, int fd) noexcept {
 }
 
 }  // namespace
+
+bool filters_need_no_new_privs() {
+  const auto effective = CapabilitySet::effective();
+  return !effective || !effective->contains(kCapSysAdmin);
+}
 
 int install_filter(const FilterStep& step) noexcept {
   if (step.program.empty()) return 0;

@@ -11,6 +11,10 @@
 
 namespace perch::process {
 
+// This process may not give its children a filter unless they take no_new_privs, too: it lacks
+// CAP_SYS_ADMIN (seccomp(2)). For the parent.
+[[nodiscard]] bool filters_need_no_new_privs();
+
 struct FilterStep {
   std::span<const sock_filter> program;  // empty: nothing to do
   int socket = -1;                       // of a pair; the notify descriptor goes there

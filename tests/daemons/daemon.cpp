@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "tests/support/nginx_config.h"
 #include "tests/support/requirement.h"
 
 namespace perch::test {
@@ -34,28 +35,9 @@ Argv program_and_socket(const Daemon& daemon, const TemporaryDirectory& director
 }
 
 Argv set_up_nginx(const Daemon& daemon, const TemporaryDirectory& directory) {
-  constexpr std::string_view kConfig = R"(daemon off;
-{1}
-worker_processes 2;
-pid {0}/nginx.pid;
-error_log stderr crit;
-events {{ worker_connections 128; }}
-http {{
-  access_log off;
-  client_body_temp_path {0}/body;
-  proxy_temp_path {0}/proxy;
-  fastcgi_temp_path {0}/fastcgi;
-  uwsgi_temp_path {0}/uwsgi;
-  scgi_temp_path {0}/scgi;
-  server {{
-    listen unix:{0}/{2};
-    location / {{ return 200 hello; }}
-  }}
-}}
-)";
   const std::string user = daemon.user.empty() ? "user root;" : "";
   write_text(directory.path("nginx.conf"),
-             fmt::format(kConfig, directory.path(), user, daemon.socket));
+             nginx_config(directory.path(), daemon.socket, user, "crit"));
   return {"nginx", "-c", directory.path("nginx.conf"), "-p", directory.path()};
 }
 

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <vector>
 
+#include "tests/support/silent_reporter.h"
 #include "tests/support/temporary_directory.h"
 
 namespace perch::test {
@@ -52,7 +53,7 @@ std::string table() {
   return text;
 }
 
-struct ResultPrinter : doctest::IReporter {
+struct ResultPrinter : SilentReporter {
   explicit ResultPrinter(const doctest::ContextOptions& /*options*/) {}
 
   void test_run_end(const doctest::TestRunStats& /*stats*/) override {
@@ -60,18 +61,6 @@ struct ResultPrinter : doctest::IReporter {
     std::cout << table() << std::flush;
     if (const char* path = std::getenv("PERCH_DAEMON_RESULTS")) write_text(path, table());
   }
-
-  void report_query(const doctest::QueryData& /*query*/) override {}
-  void test_run_start() override {}
-  void test_case_start(const doctest::TestCaseData& /*test*/) override {}
-  void test_case_reenter(const doctest::TestCaseData& /*test*/) override {}
-  void test_case_end(const doctest::CurrentTestCaseStats& /*stats*/) override {}
-  void test_case_exception(const doctest::TestCaseException& /*exception*/) override {}
-  void subcase_start(const doctest::SubcaseSignature& /*subcase*/) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData& /*data*/) override {}
-  void log_message(const doctest::MessageData& /*data*/) override {}
-  void test_case_skipped(const doctest::TestCaseData& /*test*/) override {}
 };
 
 REGISTER_LISTENER("daemon-results", 1, ResultPrinter);

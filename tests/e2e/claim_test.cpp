@@ -43,11 +43,6 @@ void check_refused(const std::string& path) {
   CHECK(lines(finished.err) == 1);
 }
 
-ino_t inode_of(const std::string& path) {
-  struct stat found{};
-  return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
-}
-
 }  // namespace
 
 TEST_CASE("a second perch waits for the path and takes it over when the first ends") {

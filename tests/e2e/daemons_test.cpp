@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "tests/support/client_storm.h"
+#include "tests/support/nginx_config.h"
 #include "tests/support/perch_process.h"
 #include "tests/support/requirement.h"
 
@@ -73,26 +74,8 @@ command = ["gunicorn", "--workers", "2", "--log-level", "warning", "hello:app"]
 TEST_CASE("nginx with two workers is killed 20 times and nobody is refused") {
   if (!have(is_root() && is_installed("nginx"), "needs root and nginx")) return;
   const TemporaryDirectory directory;
-  write_text(directory.path("nginx.conf"), fmt::format(R"(daemon off;
-user root;
-worker_processes 2;
-pid {0}/nginx.pid;
-error_log stderr warn;
-events {{ worker_connections 128; }}
-http {{
-  access_log off;
-  client_body_temp_path {0}/body;
-  proxy_temp_path {0}/proxy;
-  fastcgi_temp_path {0}/fastcgi;
-  uwsgi_temp_path {0}/uwsgi;
-  scgi_temp_path {0}/scgi;
-  server {{
-    listen unix:{0}/api.sock;
-    location / {{ return 200 hello; }}
-  }}
-}}
-)",
-                                                       directory.path()));
+  write_text(directory.path("nginx.conf"),
+             nginx_config(directory.path(), "api.sock", "user root;", "warn"));
   kill_under_clients(directory, daemon_config(directory, fmt::format(R"(
 command = ["nginx", "-c", "{0}/nginx.conf", "-p", "{0}"]
 environment = {{NGINX = "3;"}}

@@ -2,7 +2,6 @@
 // `perch doctor`: what it tells of daemons, and that its proposal keeps them reachable.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -39,11 +38,6 @@ std::vector<std::string> daemon_that(const std::string& setup, const std::string
 bool is_served(const std::string& path) {
   Client client(path);
   return client.error() == 0 && client.line() == "hello";
-}
-
-ino_t inode_of(const std::string& path) {
-  struct stat status{};
-  return ::lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
 }  // namespace

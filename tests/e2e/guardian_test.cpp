@@ -26,11 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-ino_t inode_of(const std::string& path) {
-  struct stat found{};
-  return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
-}
-
 // A daemon's socket, at its own name.
 UniqueFd listen_at(const std::string& path) {
   auto socket = unix_socket(SOCK_STREAM, Blocking::No);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/temporary_directory.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -23,6 +25,11 @@ TemporaryDirectory::~TemporaryDirectory() {
 std::string TemporaryDirectory::path(std::string_view name) const {
   std::string full = path_;
   return full.append("/").append(name);
+}
+
+ino_t inode_of(const std::string& path) {
+  struct stat found{};
+  return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
 }
 
 void write_text(const std::string& path, std::string_view text) {

@@ -3,6 +3,8 @@
 // 108 bytes); it goes with all that is in it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 
@@ -22,6 +24,8 @@ class TemporaryDirectory {
   std::string path_;
 };
 
+// Of the file itself, not of what a link leads to; 0: nothing there.
+ino_t inode_of(const std::string& path);
 // Replaces the file's content; throws std::system_error.
 void write_text(const std::string& path, std::string_view text);
 

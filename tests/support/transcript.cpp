@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <iostream>
 
+#include "tests/support/silent_reporter.h"
+
 namespace perch::test {
 namespace {
 
@@ -17,7 +19,7 @@ std::string& transcript() {
   return text;
 }
 
-struct TranscriptPrinter : doctest::IReporter {
+struct TranscriptPrinter : SilentReporter {
   explicit TranscriptPrinter(const doctest::ContextOptions& /*options*/) {}
 
   void test_case_start(const doctest::TestCaseData& /*test*/) override { transcript().clear(); }
@@ -25,17 +27,6 @@ struct TranscriptPrinter : doctest::IReporter {
     if (stats.failure_flags != 0) std::cerr << transcript() << std::flush;
     transcript().clear();
   }
-
-  void report_query(const doctest::QueryData& /*query*/) override {}
-  void test_run_start() override {}
-  void test_run_end(const doctest::TestRunStats& /*stats*/) override {}
-  void test_case_reenter(const doctest::TestCaseData& /*test*/) override {}
-  void test_case_exception(const doctest::TestCaseException& /*exception*/) override {}
-  void subcase_start(const doctest::SubcaseSignature& /*subcase*/) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData& /*data*/) override {}
-  void log_message(const doctest::MessageData& /*data*/) override {}
-  void test_case_skipped(const doctest::TestCaseData& /*test*/) override {}
 };
 
 REGISTER_LISTENER("transcript", 1, TranscriptPrinter);
