@@ -45,7 +45,8 @@ Instance::Instance(const Surroundings& around, std::string name, Launch launch)
       launch_(std::move(launch)),
       deadline_(around.stage.loop, [this] { on_deadline(); }),
       last_moments_(around.stage.loop,
-                    [this](std::chrono::milliseconds) { on_last_moments_over(); }) {}
+                    [this](std::chrono::milliseconds) { on_last_moments_over(); }),
+      memory_(around.oom, name_) {}
 
 Instance::~Instance() {
   if (generation_ && !reaped_) around_.reaper.forget(generation_->pid);
@@ -105,10 +106,7 @@ void Instance::spawn() {
   ++generations_;
   reaped_ = false;
   statistics_.on_start();
-  around_.oom.before_spawn();
-  if (!cgroup_ && around_.owner.orphans() == process::Orphans::OfSeveral) {
-    if (auto cgroup = process::WorkerCgroup::create(name_)) cgroup_.emplace(std::move(*cgroup));
-  }
+  memory_.before_spawn(around_.owner.orphans());
   const auto last = statistics_.last_cause();
   auto born =
       Generation::spawn(around_.stage,
@@ -118,7 +116,7 @@ void Instance::spawn() {
                                   .oom_score_adj = around_.worker_oom_score},
                          .launch = launch_,
                          .listeners = around_.listeners.find_fresh(launch_.config.listeners),
-                         .cgroup_procs = cgroup_ ? cgroup_->procs_path() : std::string()},
+                         .cgroup_procs = memory_.procs_path()},
                         [this](const NotifyMessage& message) { on_message(message); });
   if (!born) return on_stillborn(born.error());
   generation_ = std::move(born->generation);
@@ -222,7 +220,7 @@ process::Lineage Instance::lineage(pid_t leader) const {
   return {.leader = leader,
           .session = generation_->session,
           .tag = generation_tag(name_, generation_->number),
-          .cgroup = cgroup_ ? &*cgroup_ : nullptr};
+          .cgroup = memory_.cgroup()};
 }
 
 process::Sweep Instance::sweep(pid_t leader) {
@@ -344,14 +342,12 @@ bool Instance::succeed() {
 }
 
 control::DeathRecord Instance::record_of(const process::Exit& exit) {
-  DeathFacts facts{.exit = exit,
-                   .stop_reason = lifecycle::stop_reason(state_),
-                   .oom_evidence = std::nullopt,
-                   .memory = {},
-                   .errno_text = generation_->errno_text};
-  if (exit.by_signal && exit.status == SIGKILL) facts.oom_evidence = around_.oom.claim_for_death();
-  if (facts.oom_evidence) facts.memory = around_.oom.memory();
-  control::DeathRecord record = report_death(facts);
+  auto evidence = memory_.claim_for_death(exit);
+  control::DeathRecord record = report_death({.exit = exit,
+                                              .stop_reason = lifecycle::stop_reason(state_),
+                                              .oom_evidence = std::move(evidence.oom_kill),
+                                              .memory = evidence.memory,
+                                              .errno_text = generation_->errno_text});
   record.generation = generation_->number;
   record.at = std::chrono::system_clock::now();
   record.uptime = steady_clock::now() - generation_->born;
@@ -374,6 +370,17 @@ void Instance::conclude(const control::DeathRecord& record, const lifecycle::End
        .message = fmt::format("worker {}: generation {} ended: {}: {}", name_, record.generation,
                               lifecycle::name(record.cause), record.detail)});
   statistics_.on_death(record, steady_clock::now());
+}
+
+void Instance::on_oom_in_tree(std::uint64_t kills) {
+  statistics_.on_oom_in_tree(kills);
+  around_.journal.record(
+      {.type = control::Event::Type::OomInTree,
+       .worker = name_,
+       .generation = generations_,
+       .message = fmt::format(
+           "worker {}: oom-in-tree: {} process(es) below it were OOM-killed; it goes on", name_,
+           kills)});
 }
 
 // No second generation beside a survivor of the first.

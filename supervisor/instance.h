@@ -27,8 +27,8 @@
 #include "supervisor/log.h"
 #include "supervisor/oom_ledger.h"
 #include "supervisor/process/reaper.h"
-#include "supervisor/process/worker_cgroup.h"
 #include "supervisor/statistics.h"
+#include "supervisor/worker_memory.h"
 
 namespace perch {
 
@@ -99,7 +99,8 @@ class Instance final : public process::Reaper::Mourner {
   void forget_failures() { decision_ = {}; }
   // Some orphan was reaped: perhaps the last one of a dead generation.
   void on_orphan_reaped();
-  void on_oom_in_tree(std::uint64_t kills) { statistics_.on_oom_in_tree(kills); }
+  // The kernel killed processes below its main process, which goes on.
+  void on_oom_in_tree(std::uint64_t kills);
   // Exit code of a shell for an end by exit, signal or failed exec; for `policy = "never"`.
   [[nodiscard]] std::optional<int> shell_code() const noexcept { return shell_code_; }
   [[nodiscard]] bool stillborn_at_first() const noexcept { return first_stillborn_; }
@@ -142,7 +143,7 @@ class Instance final : public process::Reaper::Mourner {
   bool reaped_ = false;       // the main process is gone, some of its tree may not be
   bool left_behind_ = false;  // some of its tree was alive when it died
   process::Sweep last_sweep_;
-  std::optional<process::WorkerCgroup> cgroup_;
+  WorkerMemory memory_;
   Statistics statistics_;
   InterceptTotals intercepted_;
   lifecycle::Decision decision_;  // after the latest end

@@ -79,15 +79,7 @@ void Supervisor::on_oom_in_tree(std::uint64_t kills) {
   if (instances_.size() != 1) {
     return log_.warn("{} process(es) were OOM-killed, none of them a worker's main process", kills);
   }
-  Instance& instance = *instances_.begin()->second;
-  instance.on_oom_in_tree(kills);
-  journal_.record(
-      {.type = control::Event::Type::OomInTree,
-       .worker = instance.name(),
-       .generation = instance.generation(),
-       .message = fmt::format(
-           "worker {}: oom-in-tree: {} process(es) below it were OOM-killed; it goes on",
-           instance.name(), kills)});
+  instances_.begin()->second->on_oom_in_tree(kills);
 }
 
 process::Orphans Supervisor::orphans() const {

@@ -5,19 +5,6 @@
 #include "supervisor/supervisor.h"
 
 namespace perch {
-namespace {
-
-// At the root of a hierarchy it would be the whole host's.
-control::Memory memory_of(const OomLedger& oom) {
-  if (oom.cgroup().is_root) return {};
-  const process::MemoryEvidence found = oom.memory();
-  return {.usage_bytes = found.usage_bytes,
-          .limit_bytes = found.limit_bytes,
-          .peak_bytes = found.peak_bytes};
-}
-
-}  // namespace
-
 control::Status Supervisor::status() {
   control::Status status;
   status.perch.version = PERCH_VERSION;
@@ -31,8 +18,6 @@ control::Status Supervisor::status() {
   status.listeners = listeners_.status();
   status.perch.process = own_process_figures();
   for (const auto& [name, instance] : instances_) status.workers[name] = instance->status();
-  // One cgroup for all: with several workers nobody can say whose memory it is.
-  if (status.workers.size() == 1) status.workers.begin()->second.memory = memory_of(oom_);
   return status;
 }
 
