@@ -77,6 +77,19 @@ void check_intercept_keys(const std::string& name, const WorkerConfig& worker, L
   if (worker.tcp_reuse_address != otherwise.tcp_reuse_address) tell("tcp_reuse_address");
 }
 
+void check_memory(const std::string& name, const WorkerConfig& worker, Lines& lines) {
+  const config::MemoryConfig& memory = worker.memory;
+  if (!memory.recycle_at) return;
+  const auto of_max = config::bytes_of(*memory.recycle_at, memory.max);
+  if (*memory.recycle_at == config::MemoryMark(config::Percent{100}) ||
+      (memory.max && of_max == memory.max)) {
+    lines.push_back(
+        fmt::format("worker {}: recycle_at is the limit itself, the kernel kills first; write "
+                    "\"90%\" or less",
+                    name));
+  }
+}
+
 void check_worker(const std::string& name, const WorkerConfig& worker, Lines& lines) {
   if (worker.listeners.empty()) {
     lines.push_back(fmt::format("worker {}: takes no listener; perch only keeps it running", name));
@@ -88,6 +101,7 @@ void check_worker(const std::string& name, const WorkerConfig& worker, Lines& li
   check_program(name, worker, lines);
   check_rights(name, worker, lines);
   check_intercept_keys(name, worker, lines);
+  check_memory(name, worker, lines);
 }
 
 }  // namespace

@@ -39,6 +39,8 @@ inline constexpr auto kRestartWhens =
                                         {"never", RestartWhen::Never}});
 inline constexpr auto kOnGiveUps =
     std::to_array<Choice<OnGiveUp>>({{"hold", OnGiveUp::Hold}, {"exit", OnGiveUp::Exit}});
+inline constexpr auto kOnChildOoms = std::to_array<Choice<OnChildOom>>(
+    {{"note", OnChildOom::Note}, {"restart", OnChildOom::Restart}});
 inline constexpr auto kOnExits =
     std::to_array<Choice<OnExit>>({{"keep", OnExit::Keep}, {"unlink", OnExit::Unlink}});
 inline constexpr auto kPeerCredentials = std::to_array<Choice<PeerCredentials>>(
@@ -99,6 +101,7 @@ constexpr std::string_view word(RestartWhen value) {
   return word<RestartWhen>(value, kRestartWhens);
 }
 constexpr std::string_view word(OnGiveUp value) { return word<OnGiveUp>(value, kOnGiveUps); }
+constexpr std::string_view word(OnChildOom value) { return word<OnChildOom>(value, kOnChildOoms); }
 constexpr std::string_view word(OnExit value) { return word<OnExit>(value, kOnExits); }
 constexpr std::string_view word(PeerCredentials value) {
   return word<PeerCredentials>(value, kPeerCredentials);

@@ -18,12 +18,13 @@ enum class Depth { None, Policy, Listeners, Process };
 auto process_and_policy(const WorkerConfig& worker) {
   const auto& [command, listeners, handover, probe_guard, tcp_reuse_address, required, stop_signal,
                stop_timeout, forward_signals, reload_signal, capture, capture_format, capture_rate,
-               user, group, directory, umask, environment, capabilities, rlimits, readiness,
-               restart] = worker;
-  return std::pair(std::tie(command, handover, probe_guard, tcp_reuse_address, capture, user, group,
-                            directory, umask, environment, capabilities, rlimits),
-                   std::tie(required, stop_signal, stop_timeout, forward_signals, reload_signal,
-                            capture_format, capture_rate, readiness, restart));
+               user, group, directory, umask, environment, capabilities, rlimits, on_child_oom,
+               pids_max, cpu_weight, memory, readiness, restart] = worker;
+  return std::pair(
+      std::tie(command, handover, probe_guard, tcp_reuse_address, capture, user, group, directory,
+               umask, environment, capabilities, rlimits),
+      std::tie(required, stop_signal, stop_timeout, forward_signals, reload_signal, capture_format,
+               capture_rate, on_child_oom, pids_max, cpu_weight, memory, readiness, restart));
 }
 
 template <class Section>

@@ -17,8 +17,8 @@ namespace {
 
 // Keys the design has, which this build has not yet.
 constexpr auto kLaterListenerKeys = std::to_array<std::string_view>({"hold_for"});
-constexpr auto kLaterWorkerKeys = std::to_array<std::string_view>(
-    {"on_child_oom", "kill_timeout", "memory", "watchdog", "instances"});
+constexpr auto kLaterWorkerKeys =
+    std::to_array<std::string_view>({"kill_timeout", "watchdog", "instances"});
 
 constexpr Range<unsigned> kAnyCount{0, 1'000'000};
 
@@ -71,6 +71,14 @@ void read_restart(TableReader table, RestartConfig& into) {
   table.read("stable_after", into.stable_after, kDuration);
   table.read("attempts", into.attempts, kAnyCount);
   table.read("on_give_up", into.on_give_up, kOnGiveUps);
+  table.refuse_others();
+}
+
+void read_memory(TableReader table, MemoryConfig& into) {
+  table.read("max", into.max, kSize);
+  table.read("high", into.high, kSize);
+  table.read("recycle_at", into.recycle_at, kMemoryMark);
+  table.read("recycle_after", into.recycle_after, kDuration);
   table.refuse_others();
 }
 
@@ -147,6 +155,16 @@ void read_process(TableReader& table, WorkerConfig& into) {
   read_rlimits(table.table("rlimits"), into.rlimits);
 }
 
+// The most processes that Linux can have.
+constexpr unsigned kMostPids = 4'194'304;
+
+void read_resources(TableReader& table, WorkerConfig& into) {
+  table.read("on_child_oom", into.on_child_oom, kOnChildOoms);
+  table.read("pids_max", into.pids_max, {1, kMostPids});
+  table.read("cpu_weight", into.cpu_weight, {1, 10'000});
+  read_memory(table.table("memory"), into.memory);
+}
+
 void read_worker(TableReader table, WorkerConfig& into) {
   table.require("command", "command = [\"/usr/bin/...\"]");
   table.read("command", into.command, kText);
@@ -163,6 +181,7 @@ void read_worker(TableReader table, WorkerConfig& into) {
   table.read("capture_format", into.capture_format, kCaptureFormats);
   table.read("capture_rate", into.capture_rate, kAnyCount);
   read_process(table, into);
+  read_resources(table, into);
   into.readiness.by = default_readiness(into.handover);
   read_readiness(table.table("readiness"), into.readiness);
   read_restart(table.table("restart"), into.restart);

@@ -52,9 +52,20 @@ class Collector {
   void number(std::string key, Number value) {
     raw(std::move(key), fmt::format("{}", value));
   }
-  void mode(std::string key, std::optional<mode_t> value, std::string unset) {
+  void unset(std::string key, std::string meaning) {
+    settings_.push_back({.table = table_, .key = std::move(key), .unset = std::move(meaning)});
+  }
+  void mode(std::string key, std::optional<mode_t> value, std::string meaning) {
     if (value) return text(std::move(key), mode_text(*value));
-    settings_.push_back({.table = table_, .key = std::move(key), .unset = std::move(unset)});
+    unset(std::move(key), std::move(meaning));
+  }
+  void size(std::string key, std::optional<std::uint64_t> value, std::string meaning) {
+    if (value) return text(std::move(key), size_text(*value));
+    unset(std::move(key), std::move(meaning));
+  }
+  void count(std::string key, std::optional<unsigned> value, std::string meaning) {
+    if (value) return number(std::move(key), *value);
+    unset(std::move(key), std::move(meaning));
   }
   void strings(std::string key, const std::vector<std::string>& values) {
     raw(std::move(key), array(values, string));
@@ -95,6 +106,24 @@ void add_process(Collector& out, const WorkerConfig& worker) {
   out.strings("capabilities", worker.capabilities);
 }
 
+void add_resources(Collector& out, const WorkerConfig& worker) {
+  out.text("on_child_oom", word(worker.on_child_oom));
+  out.count("pids_max", worker.pids_max, "unset, no limit of its own");
+  out.count("cpu_weight", worker.cpu_weight, "unset, the kernel's 100");
+}
+
+void add_memory(Collector& out, const MemoryConfig& memory) {
+  out.table("memory");
+  out.size("max", memory.max, "unset, no limit below the container's");
+  out.size("high", memory.high, "unset, it is never slowed down");
+  if (memory.recycle_at) {
+    out.text("recycle_at", memory_mark_text(*memory.recycle_at));
+  } else {
+    out.unset("recycle_at", "unset, it is never replaced for its memory");
+  }
+  out.time("recycle_after", memory.recycle_after);
+}
+
 void add_tables(Collector& out, const WorkerConfig& worker) {
   out.table("environment");
   for (const auto& [name, value] : worker.environment) out.text(string(name), value);
@@ -103,6 +132,7 @@ void add_tables(Collector& out, const WorkerConfig& worker) {
     out.raw(std::string(rlimit_name(rlimit.resource)),
             fmt::format("[{}, {}]", limit(rlimit.soft), limit(rlimit.hard)));
   }
+  add_memory(out, worker.memory);
   out.table("readiness");
   out.text("by", word(worker.readiness.by));
   out.time("timeout", worker.readiness.timeout);
@@ -177,6 +207,7 @@ Settings settings_of(const WorkerConfig& worker) {
   out.text("capture_format", word(worker.capture_format));
   out.number("capture_rate", worker.capture_rate);
   add_process(out, worker);
+  add_resources(out, worker);
   add_tables(out, worker);
   return std::move(out).take();
 }

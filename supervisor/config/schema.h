@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/config/memory_mark.h"
 #include "supervisor/config/tcp_address.h"
 
 namespace perch::config {
@@ -22,6 +23,8 @@ enum class HandoverWay { Channel, Intercept, ListenFds, Stdin };
 enum class ReadinessBy { Started, Notify, Bound };
 enum class RestartWhen { Always, OnFailure, Never };
 enum class OnGiveUp { Hold, Exit };
+// What follows when the OOM killer took a process below the worker's and not its own.
+enum class OnChildOom { Note, Restart };
 enum class OnExit { Keep, Unlink };
 // Whom clients see as the listener's process (SO_PEERCRED): who called listen() last.
 enum class PeerCredentials { Perch, Worker };
@@ -61,6 +64,14 @@ struct RestartConfig {
   bool operator==(const RestartConfig&) const = default;
 };
 
+struct MemoryConfig {
+  std::optional<std::uint64_t> max;      // bytes; unset: what the container has
+  std::optional<std::uint64_t> high;     // bytes; above, the kernel slows the worker down
+  std::optional<MemoryMark> recycle_at;  // of memory that cannot be reclaimed; unset: never
+  milliseconds recycle_after{5'000};     // how long above the mark
+  bool operator==(const MemoryConfig&) const = default;
+};
+
 struct Rlimit {
   int resource = 0;        // RLIMIT_*
   std::uint64_t soft = 0;  // RLIM_INFINITY: unlimited
@@ -91,6 +102,10 @@ struct WorkerConfig {
   std::map<std::string, std::string> environment;  // added to perch's own
   std::vector<std::string> capabilities;  // kept, canonical "cap_net_raw"; {"all"}: as perch has
   std::vector<Rlimit> rlimits;
+  OnChildOom on_child_oom = OnChildOom::Note;
+  std::optional<unsigned> pids_max;    // processes and threads of its tree
+  std::optional<unsigned> cpu_weight;  // 1 to 10000 against its neighbours, who have 100
+  MemoryConfig memory;
   ReadinessConfig readiness;
   RestartConfig restart;
   bool operator==(const WorkerConfig&) const = default;

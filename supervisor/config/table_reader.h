@@ -50,6 +50,13 @@ class TableReader {
     }
   }
 
+  template <std::integral T>
+  void read(std::string_view key, std::optional<T>& into, Range<T> range) {
+    if (const auto number = integer(key, {std::int64_t{range.least}, std::int64_t{range.most}})) {
+      into = static_cast<T>(*number);
+    }
+  }
+
   // `into` is a T or an optional of it.
   template <class Into, class T>
   void read(std::string_view key, Into& into, const Unit<T>& unit) {

@@ -58,6 +58,15 @@ std::expected<std::uint64_t, Failure> scaled(std::string_view text, std::span<co
   return *number * scale->factor;
 }
 
+// In the largest unit that it is a whole number of.
+std::string shortest(std::uint64_t count, std::span<const Scale> scales) {
+  Scale best = scales.front();
+  for (const Scale& scale : scales) {
+    if (count != 0 && count % scale.factor == 0) best = scale;
+  }
+  return fmt::format("{}{}", count / best.factor, best.suffix);
+}
+
 template <class... Args>
 std::unexpected<std::string> reject(fmt::format_string<Args...> text, Args&&... args) {
   return std::unexpected(fmt::format(text, std::forward<Args>(args)...));
@@ -121,12 +130,10 @@ Parsed<std::uint64_t> parse_count(std::string_view text) {
 
 std::string duration_text(milliseconds duration) {
   const auto count = static_cast<std::uint64_t>(duration.count());
-  Scale best = kTimes.front();
-  for (const Scale& scale : kTimes) {
-    if (count != 0 && count % scale.factor == 0) best = scale;
-  }
-  return count == 0 ? "0s" : fmt::format("{}{}", count / best.factor, best.suffix);
+  return count == 0 ? "0s" : shortest(count, kTimes);
 }
+
+std::string size_text(std::uint64_t bytes) { return shortest(bytes, kSizes); }
 
 std::string mode_text(mode_t mode) { return fmt::format("{:04o}", mode); }
 

@@ -40,6 +40,7 @@ Parsed<std::uint64_t> parse_count(std::string_view text);
 
 inline constexpr Unit<std::chrono::milliseconds> kDuration{"a duration such as \"250ms\"",
                                                            parse_duration};
+inline constexpr Unit<std::uint64_t> kSize{"a size such as \"512MiB\"", parse_size};
 inline constexpr Unit<mode_t> kMode{"a mode such as \"0660\"", parse_mode};
 inline constexpr Unit<int> kSignal{"a signal such as \"SIGTERM\"", parse_signal};
 inline constexpr Unit<std::optional<int>> kSignalOrNone{"a signal such as \"SIGHUP\", or \"\"",
@@ -47,8 +48,9 @@ inline constexpr Unit<std::optional<int>> kSignalOrNone{"a signal such as \"SIGH
 
 // The shortest form that reads back as the same value: 90'000 ms is "90s".
 std::string duration_text(std::chrono::milliseconds duration);
-std::string mode_text(mode_t mode);   // "0660"
-std::string signal_text(int number);  // "SIGTERM"
+std::string size_text(std::uint64_t bytes);  // the same: "512MiB"
+std::string mode_text(mode_t mode);          // "0660"
+std::string signal_text(int number);         // "SIGTERM"
 
 // `text` in double quotes, on one line, cut where it is long.
 std::string in_quotes(std::string_view text);

@@ -122,6 +122,29 @@ void check_restart(const Worker& worker, Report& report) {
                                duration_text(restart.max_delay), duration_text(restart.delay)));
 }
 
+// Below, no program gets as far as its first line.
+constexpr std::uint64_t kLeastMemory = 1ULL << 20U;
+
+void check_memory(const Worker& worker, Report& report) {
+  const MemoryConfig& memory = worker.second.memory;
+  const auto path = [&](const char* key) {
+    return KeyPath{"workers", worker.first, "memory", key};
+  };
+  const auto check = [&](const char* key, std::optional<std::uint64_t> bytes) {
+    if (!bytes || report.mentions(path(key))) return;
+    if (*bytes < kLeastMemory) {
+      report.add(path(key), fmt::format("{} is too little for any program; write 1MiB or more",
+                                        size_text(*bytes)));
+    } else if (memory.max && *bytes > *memory.max) {
+      report.add(path(key), fmt::format("{} is above max, {}, and would never be reached; lower it",
+                                        size_text(*bytes), size_text(*memory.max)));
+    }
+  };
+  check("max", memory.max);
+  check("high", memory.high);
+  if (memory.recycle_at) check("recycle_at", bytes_of(*memory.recycle_at, std::nullopt));
+}
+
 // Only there does perch see what a worker binds.
 void check_readiness(const Worker& worker, Report& report) {
   const bool bound = worker.second.readiness.by == ReadinessBy::Bound;
@@ -139,6 +162,7 @@ void check_worker(const Config& config, const Worker& worker, Report& report) {
   check_listener_count(worker, report);
   check_signals(worker, report);
   check_capabilities(worker, report);
+  check_memory(worker, report);
   check_readiness(worker, report);
   check_restart(worker, report);
 }

@@ -151,14 +151,14 @@ class Environment(unittest.TestCase):
 
 
 class PerchToml5(unittest.TestCase):
-    SECTIONS = dict(zip(perch_says.TABLES, ["PERCH", "LISTENERS", "WORKERS", "rlimits", "readiness",
-                                            "restart"]))
+    SECTIONS = dict(zip(perch_says.TABLES, ["PERCH", "LISTENERS", "WORKERS", "rlimits", "memory",
+                                            "readiness", "restart"]))
 
     def setUp(self):
         self.sections = sections(PERCH_TOML_5)
 
     def test_every_key_is_described_and_no_other(self):
-        tables = {"environment", "rlimits", "readiness", "restart"}
+        tables = {"environment", "rlimits", "memory", "readiness", "restart"}
         for table, section in self.SECTIONS.items():
             described = set(items(self.sections[section]))
             if section == "WORKERS":

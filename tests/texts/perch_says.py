@@ -20,8 +20,8 @@ MINIMAL = {
     "workers.app": 'command = ["app"]\nlisteners = ["api"]\n',
 }
 # The tables in the configuration, and what texts call them.
-TABLES = ["perch", "listeners.api", "workers.app", "workers.app.rlimits", "workers.app.readiness",
-          "workers.app.restart"]
+TABLES = ["perch", "listeners.api", "workers.app", "workers.app.rlimits", "workers.app.memory",
+          "workers.app.readiness", "workers.app.restart"]
 
 
 def need(condition, reason):

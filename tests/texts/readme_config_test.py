@@ -33,7 +33,7 @@ class Configuration(unittest.TestCase):
         tables = {("workers.app", name) for name in ("rlimits", "environment")}
         known = {(section, key) for section in perch_says.TABLES if "rlimits" not in section
                  for key in perch_says.keys_of(section)} - {
-                     ("workers.app", "readiness"), ("workers.app", "restart")}
+                     ("workers.app", name) for name in ("memory", "readiness", "restart")}
         self.assertEqual(listed | tables, known)
 
     def test_every_default_is_the_binarys(self):
@@ -43,14 +43,14 @@ class Configuration(unittest.TestCase):
             for step in section.split("."):
                 value = value[step]
             told = readme.words(cell)
-            if not told:  # "perch's own", or required
+            if not told or key not in value:  # "perch's own", or required; or "none"
                 self.assertIn(value.get(key, ""), ("", [], {}, *self.given(section, key)), key)
             else:
                 self.assertIn(self.as_told(value[key]), (*told, " ".join(told)), key)
 
     @staticmethod
     def given(section, key):
-        return [tomllib.loads(perch_says.MINIMAL[section]).get(key, "")]
+        return [tomllib.loads(perch_says.MINIMAL.get(section, "")).get(key, "")]
 
     @staticmethod
     def as_told(value):
@@ -98,6 +98,8 @@ class Reload(unittest.TestCase):
                         "capture_rate": "9", "user": '"daemon"', "group": '"daemon"',
                         "directory": '"/"', "umask": '"0027"', "environment": '{ A = "1" }',
                         "capabilities": '["all"]', "rlimits": "{ core = 0 }",
+                        "on_child_oom": '"restart"', "pids_max": "9", "cpu_weight": "9",
+                        "memory": '{ max = "1GiB" }',
                         "readiness": '{ timeout = "9s" }', "restart": "{ burst = 9 }"},
     }
     APART = {"control", "path", "command", "listeners"}

@@ -70,6 +70,22 @@ TEST_CASE("a program that is not there is a warning") {
   CHECK(check(checking(socket, "true")).error.find("executable") == std::string::npos);
 }
 
+TEST_CASE("a mark that is the limit itself is a warning, a lower one is none") {
+  const TemporaryDirectory directory;
+  const std::string file = directory.path("perch.toml");
+  const auto warns = [&](const std::string& memory) {
+    write_text(file, "[workers.app]\ncommand = [\"true\"]\nmemory = { " + memory + " }\n");
+    return says(
+        check({.config = file, .overrides = {}}),
+        "warning: worker app: recycle_at is the limit itself, the kernel kills first; write "
+        "\"90%\" or less");
+  };
+  CHECK(warns("recycle_at = \"100%\""));
+  CHECK(warns("max = \"64MiB\", recycle_at = \"64MiB\""));
+  CHECK_FALSE(warns("max = \"64MiB\", recycle_at = \"63MiB\""));
+  CHECK_FALSE(warns("recycle_at = \"99%\""));
+}
+
 TEST_CASE("a program is looked up in the PATH that its worker gets") {
   const TemporaryDirectory directory;
   const std::string program = directory.path("mine");

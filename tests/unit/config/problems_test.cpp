@@ -31,7 +31,8 @@ const std::vector<Broken> kBrokenWorkers{
      "probe_guard, tcp_reuse_address, required, stop_signal, stop_timeout, forward_signals, "
      "reload_signal, capture, capture_format, "
      "capture_rate, user, group, directory, umask, "
-     "environment, capabilities, rlimits, readiness, restart"},
+     "environment, capabilities, rlimits, on_child_oom, pids_max, cpu_weight, memory, "
+     "readiness, restart"},
     {"watchdog = \"5s\"", "f:6:1: workers.app.watchdog: not in this build; remove it"},
     {"handover = \"fd\"",
      "f:6:12: workers.app.handover: unknown value \"fd\"; use channel, intercept, listen-fds "
@@ -112,6 +113,35 @@ const std::vector<Broken> kBrokenWorkers{
     {"rlimits = { core = true }",
      "f:6:20: workers.app.rlimits.core: expected a number, a size, \"unlimited\", or [soft, hard], "
      "found a boolean"},
+    {"on_child_oom = \"ignore\"",
+     "f:6:16: workers.app.on_child_oom: unknown value \"ignore\"; use note or restart"},
+    {"pids_max = 0", "f:6:12: workers.app.pids_max: 0 is out of range; use 1 to 4194304"},
+    {"cpu_weight = 10001", "f:6:14: workers.app.cpu_weight: 10001 is out of range; use 1 to 10000"},
+    {"memory = { max = 512 }",
+     "f:6:18: workers.app.memory.max: expected a size such as \"512MiB\", found an integer"},
+    {"memory = { max = \"512KiB\" }",
+     "f:6:18: workers.app.memory.max: 512KiB is too little for any program; write 1MiB or more"},
+    {"memory = { max = \"64MiB\", high = \"65MiB\" }",
+     "f:6:34: workers.app.memory.high: 65MiB is above max, 64MiB, and would never be reached; "
+     "lower "
+     "it"},
+    {"memory = { max = \"64MiB\", recycle_at = \"1GiB\" }",
+     "f:6:40: workers.app.memory.recycle_at: 1GiB is above max, 64MiB, and would never be reached; "
+     "lower it"},
+    {"memory = { recycle_at = \"101%\" }",
+     "f:6:25: workers.app.memory.recycle_at: \"101%\" is no share; write a whole number from "
+     "\"1%\" "
+     "to \"100%\""},
+    {"memory = { recycle_at = \"0%\" }",
+     "f:6:25: workers.app.memory.recycle_at: \"0%\" is no share; write a whole number from \"1%\" "
+     "to "
+     "\"100%\""},
+    {"memory = { recycle_at = \"half\" }",
+     "f:6:25: workers.app.memory.recycle_at: \"half\" is not a size; write a whole number and B, "
+     "KiB, MiB, GiB or TiB, such as \"512MiB\", or a share of the limit, such as \"90%\""},
+    {"memory = { recycle_at = 90 }",
+     "f:6:25: workers.app.memory.recycle_at: expected a share or a size such as \"90%\", found an "
+     "integer"},
     {"readiness = 3", "f:6:13: workers.app.readiness: expected a table, found an integer"},
     {"readiness = { by = \"probe\" }",
      "f:6:20: workers.app.readiness.by: \"probe\" is not in this build; use notify, started or "

@@ -104,6 +104,10 @@ umask = "0027"
 environment = { A = "1", "b.c" = "" }
 capabilities = ["NET_RAW", "CAP_KILL", "cap_bpf"]
 rlimits = { nofile = [1024, 65536], core = 0, memlock = "64MiB", stack = "unlimited" }
+on_child_oom = "restart"
+pids_max = 64
+cpu_weight = 10000
+memory = { max = "1GiB", high = "1023MiB", recycle_at = "90%", recycle_after = "250ms" }
 readiness = { by = "started", timeout = "1m" }
 [workers.app.restart]
 policy = "on-failure"
@@ -163,6 +167,13 @@ TEST_CASE("the defaults are those of the documentation") {
   CHECK(worker.capture_format == CaptureFormat::Raw);
   CHECK(worker.capture_rate == 0);
   CHECK(worker.capabilities.empty());
+  CHECK(worker.on_child_oom == OnChildOom::Note);
+  CHECK_FALSE(worker.pids_max);
+  CHECK_FALSE(worker.cpu_weight);
+  CHECK_FALSE(worker.memory.max);
+  CHECK_FALSE(worker.memory.high);
+  CHECK_FALSE(worker.memory.recycle_at);
+  CHECK(worker.memory.recycle_after == 5s);
   CHECK(worker.readiness.by == ReadinessBy::Started);
   CHECK(worker.readiness.timeout == 90s);
   CHECK(worker.restart.policy == RestartWhen::Always);
@@ -217,6 +228,10 @@ TEST_CASE("every value of a file arrives") {
                                               {RLIMIT_MEMLOCK, 64U << 20U, 64U << 20U},
                                               {RLIMIT_NOFILE, 1024, 65536},
                                               {RLIMIT_STACK, RLIM_INFINITY, RLIM_INFINITY}});
+  CHECK(worker.on_child_oom == OnChildOom::Restart);
+  CHECK(worker.pids_max == 64U);
+  CHECK(worker.cpu_weight == 10'000U);
+  CHECK(worker.memory == MemoryConfig{1U << 30U, 1023U << 20U, Percent{90}, 250ms});
   CHECK(worker.readiness == ReadinessConfig{ReadinessBy::Started, 1min});
   CHECK(worker.restart ==
         RestartConfig{RestartWhen::OnFailure, 0, 1s, 1.5, 2min, 0.0, 250ms, 7, OnGiveUp::Exit});
@@ -268,6 +283,24 @@ TEST_CASE("sizes are whole numbers with a binary unit") {
   CHECK(parse_size("1TiB") == 1ULL << 40U);
   for (const char* text : {"", "12", "1KB", "1kib", "16777216TiB", "-1B", "1 GiB"}) {
     CHECK_FALSE(parse_size(text).has_value());
+  }
+  CHECK(size_text(0) == "0B");
+  CHECK(size_text(3072) == "3KiB");
+  CHECK(size_text((1U << 20U) + 1) == "1048577B");
+  CHECK(size_text(1ULL << 40U) == "1TiB");
+}
+
+TEST_CASE("a mark of memory is a share of the limit, or a size") {
+  const std::uint64_t limit = 1000;
+  CHECK(parse_memory_mark("90%") == MemoryMark(Percent{90}));
+  CHECK(parse_memory_mark("1MiB") == MemoryMark(std::uint64_t{1} << 20U));
+  CHECK(bytes_of(Percent{90}, limit) == 900U);
+  CHECK(bytes_of(Percent{33}, 199) == 65U);
+  CHECK(bytes_of(Percent{100}, UINT64_MAX) == UINT64_MAX);
+  CHECK_FALSE(bytes_of(Percent{90}, std::nullopt));
+  CHECK(bytes_of(std::uint64_t{5}, std::nullopt) == 5U);
+  for (const char* text : {"", "%", "0%", "101%", "-1%", "1.5%", "90 %", "90"}) {
+    CHECK_FALSE(parse_memory_mark(text).has_value());
   }
 }
 
