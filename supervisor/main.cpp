@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <string_view>
 #include <variant>
 
 #include "supervisor/cli/check_command.h"
@@ -11,6 +12,7 @@
 #include "supervisor/cli/run_command.h"
 #include "supervisor/cli/status_command.h"
 #include "supervisor/cli/worker_command.h"
+#include "supervisor/termination_log.h"
 
 namespace {
 
@@ -38,5 +40,8 @@ int main(int argc, char** argv) {
   if (command) return std::visit(Dispatch{}, *command);
   const bool out = command.error().stream == ExitWithText::Stream::Out;
   std::fputs(command.error().text.c_str(), out ? stdout : stderr);
+  // A container whose arguments are wrong ends here.
+  const bool runs = argc > 1 && std::string_view(argv[1]) == "run";
+  if (runs && !out) perch::leave_last_words(command.error().text);
   return static_cast<int>(command.error().code);
 }

@@ -73,6 +73,7 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
       claiming_(
           loop_, log, listeners_, [this] { start_workers(); },
           [this](const auto& failure) { on_claim_failed(failure); }),
+      parent_(loop_, [this] { return standing(); }),
       settle_(loop_, [this](std::chrono::milliseconds) { settle(); }),
       renew_listeners_(loop_, [this](std::chrono::milliseconds) {
         for (const auto& [name, instance] : instances_) instance->renew_listeners();
@@ -107,34 +108,38 @@ Result<void> Supervisor::prepare() {
   return {};
 }
 
-int Supervisor::run() {
+Result<void> Supervisor::resolve() {
   for (const auto& [name, worker] : config_.workers) {
     auto launch = resolve_launch(name, config_, inherited_nofile_, log_);
-    if (!launch) {
-      log_.error("{}", launch.error().text());
-      return own_failure(cli::ExitCode::Usage);
-    }
+    if (!launch) return std::unexpected(std::move(launch.error()));
     add_worker(name, std::move(*launch));
   }
   auto access = resolve_access(config_.perch);
-  if (!access) {
-    log_.error("{}", access.error().text());
-    return own_failure(cli::ExitCode::Usage);
-  }
+  if (!access) return std::unexpected(std::move(access.error()));
   access_ = std::move(*access);
+  return {};
+}
+
+Ending Supervisor::run() {
+  if (const auto resolved = resolve(); !resolved) {
+    log_.error("{}", resolved.error().text());
+    return own_failure(cli::ExitCode::Usage, resolved.error().text(), config_);
+  }
   open_control();
   open_http();
   watch_config();
   claiming_.start(config_.listeners);
+  if (phase_ == Phase::Claiming) parent_.waiting(patience_of_start());
   give_back_start_up_memory();
   if (phase_ != Phase::Ending || !all_at_rest()) loop_.run();
   // A start that failed has said why; that is all there is to say.
-  if (introduced_) log_.info("perch ends with exit code {}", exit_code_);
+  const Ending ending = ending_.value_or(Ending{});
+  if (introduced_) log_.info("perch ends with exit code {}", ending.code);
   control_.reset();
   leaving_control_.clear();
   http_.reset();
   log_.flush();
-  return exit_code_;
+  return ending;
 }
 
 void Supervisor::add_worker(const std::string& name, Launch launch) {
@@ -226,10 +231,11 @@ void Supervisor::start_workers() {
 
 void Supervisor::on_claim_failed(const ListenerSet::ClaimFailure& failure) {
   using Kind = ListenerSet::ClaimFailure::Kind;
-  log_.error("{}", failure.final_text());
+  const std::string why = failure.final_text();
+  log_.error("{}", why);
   const bool system = failure.kind == Kind::System;
   end(Event::StopRequested,
-      own_failure(system ? cli::ExitCode::SystemRefused : cli::ExitCode::PathOwned));
+      own_failure(system ? cli::ExitCode::SystemRefused : cli::ExitCode::PathOwned, why, config_));
 }
 
 void Supervisor::apply(Instance& instance, Event event) {
@@ -243,6 +249,7 @@ void Supervisor::apply(Instance& instance, Event event) {
   }
   instance.enter(step.next, deadline_for(before, step));
   for (const lifecycle::Action action : step.actions) carry_out(instance, action);
+  parent_.on_change();
   if (instance.at_rest()) settle_.arm(std::chrono::nanoseconds::zero());
 }
 
@@ -262,82 +269,12 @@ void Supervisor::carry_out(Instance& instance, lifecycle::Action action) {
     case lifecycle::Action::ReportRest:
       return log_.info("worker {}: has ended and is not to be restarted", instance.name());
     case lifecycle::Action::ReportGiveUp:
-      log_.error("worker {}: given up after {} failures in a row", instance.name(),
-                 instance.config().restart.attempts);
-      if (instance.config().restart.on_give_up == config::OnGiveUp::Exit) {
-        end(Event::StopRequested, own_failure(cli::ExitCode::GaveUp));
-      }
-      return;
+      return give_up_on(instance);
   }
 }
 
 void Supervisor::apply_to_all(Event event) {
   for (const auto& [name, instance] : instances_) apply(*instance, event);
-}
-
-void Supervisor::end(Event how, std::optional<int> code) {
-  if (code && !exit_code_is_set_) {
-    exit_code_ = *code;
-    exit_code_is_set_ = true;
-  }
-  phase_ = Phase::Ending;
-  claiming_.cancel();
-  apply_to_all(how);
-  settle_.arm(std::chrono::nanoseconds::zero());
-}
-
-bool Supervisor::all_at_rest() const {
-  return std::ranges::all_of(instances_, [](const auto& entry) {
-    const lifecycle::State& state = entry.second->state();
-    return entry.second->at_rest() && (std::holds_alternative<lifecycle::Idle>(state) ||
-                                       std::holds_alternative<lifecycle::Failed>(state));
-  });
-}
-
-void Supervisor::settle() {
-  leaving_control_.clear();
-  std::erase_if(retired_, [this](const std::string& name) {
-    if (!instances_.at(name)->at_rest()) return false;
-    instances_.erase(name);
-    return true;
-  });
-  // At the very first start a command that cannot run is a typo, which must not hold clients. What
-  // a reload brings later backs off: the others serve.
-  for (const auto& [name, instance] : instances_) {
-    if (phase_ == Phase::Running && reloads_.ok == 0 && instance->stillborn_at_first()) {
-      return end(Event::StopRequested, instance->shell_code());
-    }
-  }
-  const bool ended_by_policy =
-      phase_ == Phase::Running && !instances_.empty() &&
-      std::ranges::all_of(instances_, [](const auto& entry) {
-        return entry.second->state() ==
-               lifecycle::State(lifecycle::Idle{lifecycle::Rest::ByPolicy});
-      });
-  if (ended_by_policy) end(Event::StopRequested, std::nullopt);
-  if (phase_ != Phase::Ending || !all_at_rest()) return;
-  listeners_.look_once_more();
-  if (!exit_code_is_set_) exit_code_ = code_of_rest();
-  loop_.stop();
-}
-
-// A wrapper that restarts nothing is transparent: it ends as its worker did.
-int Supervisor::code_of_rest() const {
-  int code = 0;
-  for (const auto& [name, instance] : instances_) {
-    const bool never = instance->config().restart.policy == config::RestartWhen::Never;
-    if (never && code == 0) code = instance->shell_code().value_or(0);
-  }
-  if (code == 0 && listeners_.any_lost()) return own_failure(cli::ExitCode::PathOwned);
-  return code;
-}
-
-// Beside a transparent wrapper's codes perch's own need one that is not the worker's.
-int Supervisor::own_failure(cli::ExitCode code) const {
-  const bool transparent = std::ranges::any_of(config_.workers, [](const auto& entry) {
-    return entry.second.restart.policy == config::RestartWhen::Never;
-  });
-  return static_cast<int>(transparent ? cli::ExitCode::Own : code);
 }
 
 }  // namespace perch

@@ -16,15 +16,16 @@
 #include "common/loop/loop.h"
 #include "common/loop/timer.h"
 #include "supervisor/claiming.h"
-#include "supervisor/cli/exit_code.h"
 #include "supervisor/config/render.h"
 #include "supervisor/config_watch.h"
 #include "supervisor/control/http_port.h"
 #include "supervisor/control/server.h"
+#include "supervisor/ending.h"
 #include "supervisor/instance.h"
 #include "supervisor/listener_set.h"
 #include "supervisor/log.h"
 #include "supervisor/oom_ledger.h"
+#include "supervisor/parent_notify.h"
 #include "supervisor/process/oom_tier.h"
 #include "supervisor/process/reaper.h"
 #include "supervisor/reload_plan.h"
@@ -42,14 +43,16 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
                                                     const rlimit& inherited_nofile);
   ~Supervisor() override;
 
-  // Until stopped; perch's exit code.
-  int run();
+  // Until stopped.
+  Ending run();
 
  private:
   enum class Phase { Claiming, Running, Ending };
 
   Supervisor(Log& log, ConfigSource source, config::Config config, const rlimit& inherited_nofile);
   Result<void> prepare();
+  // The names in the configuration, as the system knows them.
+  Result<void> resolve();
 
   // The only place where a state changes.
   void apply(Instance& instance, lifecycle::Event event);
@@ -67,12 +70,17 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   void on_signal(int number);
   void on_orphan(pid_t pid);
   void on_oom_in_tree(std::uint64_t kills);
-  void end(lifecycle::Event how, std::optional<int> code);
+  void end(lifecycle::Event how, std::optional<Ending> ending);
+  void give_up_on(const Instance& instance);
   // Drops workers that are gone for good, and ends perch when nothing is left to do.
   void settle();
   [[nodiscard]] bool all_at_rest() const;
-  [[nodiscard]] int code_of_rest() const;
-  [[nodiscard]] int own_failure(cli::ExitCode code) const;
+  [[nodiscard]] std::optional<Ending> ending_of_typo() const;
+  [[nodiscard]] static Ending ending_of(const Instance& instance);
+  [[nodiscard]] Ending ending_of_rest() const;
+  [[nodiscard]] ParentNotify::Standing standing();
+  [[nodiscard]] std::chrono::milliseconds patience_of_start() const;
+  Result<void> reload_now();
   Result<void> prepare_control(ReloadPlan& plan);
   Result<void> prepare_http(ReloadPlan& plan);
   void take_http(std::unique_ptr<control::HttpPort> port);
@@ -108,6 +116,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   process::OomPlan protection_;
   OomLedger oom_;
   Claiming claiming_;
+  ParentNotify parent_;
   Timer settle_;
   // Some listener is another socket now. Not at once: it may happen amid a reload.
   Timer renew_listeners_;
@@ -124,8 +133,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   std::vector<std::unique_ptr<control::ControlServer>> leaving_control_;  // replaced by reloads
   std::unique_ptr<control::HttpPort> http_;
   Phase phase_ = Phase::Claiming;
-  int exit_code_ = 0;
-  bool exit_code_is_set_ = false;
+  std::optional<Ending> ending_;
   bool introduced_ = false;
   int stop_requests_ = 0;       // by signal
   bool reload_is_due_ = false;  // asked for before the workers were started

@@ -23,6 +23,13 @@ Result<void> Supervisor::reload() {
     log_.info("reload: comes when the listeners are claimed and the workers started");
     return refuse("reload: perch still claims its listeners, and reloads when it has them");
   }
+  parent_.begin_reload();
+  auto done = reload_now();
+  parent_.end_reload();
+  return done;
+}
+
+Result<void> Supervisor::reload_now() {
   if (config_watch_) config_watch_->note_contents();
   auto plan = ReloadPlan::prepare(source_, config_, inherited_nofile_, listeners_, log_);
   Result<void> prepared;

@@ -10,10 +10,12 @@
 #include <csignal>
 #include <cstdio>
 
-#include "supervisor/cli/exit_code.h"
 #include "supervisor/config/load.h"
+#include "supervisor/ending.h"
 #include "supervisor/log.h"
+#include "supervisor/reload_plan.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/termination_log.h"
 
 namespace perch::cli {
 namespace {
@@ -43,6 +45,23 @@ void end_everything_else() {
   if (::getpid() == 1) ::kill(-1, SIGKILL);
 }
 
+Ending refuse(const std::vector<config::Problem>& problems) {
+  for (const config::Problem& problem : problems) fmt::print(stderr, "perch: {}\n", problem.text);
+  return {static_cast<int>(ExitCode::Usage), join_problems(problems)};
+}
+
+Ending supervise(const RunOptions& options, config::Config config) {
+  const rlimit inherited_nofile = raise_descriptor_limit();
+  Log log;
+  log.configure(config.perch.log_level, config.perch.log_format);
+  const Ending refused = own_failure(ExitCode::SystemRefused, "", config);
+  const auto supervisor = Supervisor::create(log, {options.config, options.overrides},
+                                             std::move(config), inherited_nofile);
+  if (supervisor) return (*supervisor)->run();
+  log.error("{}", supervisor.error().text());
+  return {refused.code, supervisor.error().text()};
+}
+
 }  // namespace
 
 int run_command(const RunOptions& options) {
@@ -50,25 +69,10 @@ int run_command(const RunOptions& options) {
   // A reader of our output that is gone is an error of that write, not our end.
   std::signal(SIGPIPE, SIG_IGN);
   auto config = config::load(options.config, options.overrides);
-  if (!config) {
-    for (const config::Problem& problem : config.error()) {
-      fmt::print(stderr, "perch: {}\n", problem.text);
-    }
-    return static_cast<int>(ExitCode::Usage);
-  }
-  const rlimit inherited_nofile = raise_descriptor_limit();
-  Log log;
-  log.configure(config->perch.log_level, config->perch.log_format);
-  auto supervisor = Supervisor::create(log, {options.config, options.overrides}, std::move(*config),
-                                       inherited_nofile);
-  if (!supervisor) {
-    log.error("{}", supervisor.error().text());
-    return static_cast<int>(ExitCode::SystemRefused);
-  }
-  const int code = (*supervisor)->run();
-  supervisor->reset();
+  const Ending ending = config ? supervise(options, std::move(*config)) : refuse(config.error());
+  if (ending.code != 0) leave_last_words(ending.why);
   end_everything_else();
-  return code;
+  return ending.code;
 }
 
 }  // namespace perch::cli

@@ -135,7 +135,9 @@ class Environment(unittest.TestCase):
 
     def test_perch_reads_the_variables_of_the_page_where_options_are_not_given(self):
         self.assertEqual(set(items(self.read.splitlines())),
-                         {"PERCH_CONFIG", "PERCH_CONTROL", "XDG_RUNTIME_DIR", "NO_COLOR"})
+                         {"PERCH_CONFIG", "PERCH_CONTROL", "PERCH_TERMINATION_LOG",
+                          "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "XDG_RUNTIME_DIR",
+                          "NO_COLOR"})
         with tempfile.TemporaryDirectory() as place:
             for name in "one", "other":
                 with open(f"{place}/{name}.toml", "w", encoding="utf-8") as file:
