@@ -6,6 +6,7 @@
 #include "supervisor/cli/check_command.h"
 #include "supervisor/cli/doctor_command.h"
 #include "supervisor/cli/events_command.h"
+#include "supervisor/cli/install_command.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/cli/ready_command.h"
 #include "supervisor/cli/reload_command.h"
@@ -27,6 +28,7 @@ struct Dispatch {
   int operator()(const WorkerOptions& options) const { return worker_command(options); }
   int operator()(const ReloadOptions& options) const { return reload_command(options); }
   int operator()(const ReadyOptions& options) const { return ready_command(options); }
+  int operator()(const InstallOptions& options) const { return install_command(options); }
   int operator()(const VersionOptions& /*options*/) const {
     std::puts("perch " PERCH_VERSION);
     return 0;

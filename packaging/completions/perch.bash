@@ -12,6 +12,8 @@ _perch_workers() {
     grep -o '"[^"]*":{"state":' | cut -d'"' -f2
 }
 
+_perch_commands='run check doctor status events restart stop start reload ready install version'
+
 _perch_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2"); }
 
 _perch_files() {
@@ -59,15 +61,15 @@ _perch() {
           _perch_files "$word"
         fi
         return ;;
-      run | check | doctor | status | events | restart | stop | start | reload | ready | version)
-        command=${command:-${COMP_WORDS[i]}} ;;
+      *) [[ " $_perch_commands " == *" ${COMP_WORDS[i]} "* ]] && command=${command:-${COMP_WORDS[i]}} ;;
     esac
   done
   _perch_value "${COMP_WORDS[COMP_CWORD - 1]}" "$word" && return
   case $word:$command in
     -*) _perch_words "$(_perch_options "$command")" "$word" ;;
     *:status | *:restart | *:stop | *:start) _perch_words "$(_perch_workers)" "$word" ;;
-    *:) _perch_words 'run check doctor status events restart stop start reload ready version' "$word" ;;
+    *:install) _perch_files "$word" ;;
+    *:) _perch_words "$_perch_commands" "$word" ;;
   esac
 }
 

@@ -39,6 +39,7 @@ $command stop -d 'stop a worker; its socket stays, and clients wait'
 $command start -d 'start a worker that is stopped, given up or backing off'
 $command reload -d 'read the configuration again and apply what changed'
 $command ready -d 'exit 0 if every required worker is ready'
+$command install -d 'copy this program to a place where another image finds it'
 $command version -d 'print the version'
 
 set -l starter complete -c perch -n '__perch_given run check'
@@ -51,6 +52,8 @@ $starter -l control -rF -d 'the control socket, or none'
 $starter -l stop-timeout -x -d 'how long the worker may take to stop, such as 25s'
 $starter -l log-format -xa 'auto json text' -d 'how perch logs'
 complete -c perch -n '__perch_given check' -l diff -d 'what a reload would change'
+
+complete -c perch -n '__perch_given install' -F
 
 complete -c perch -n '__perch_given doctor' -l timeout -x -d 'how long it may take until it listens'
 

@@ -33,6 +33,7 @@ inline constexpr auto kCommands = std::to_array<CommandEntry>({
      "start a worker that is stopped, given up or backing off"},
     {"reload", "[--control PATH]", "read the configuration again and apply what changed"},
     {"ready", "[--control PATH]", "exit 0 if every required worker is ready (for exec probes)"},
+    {"install", "PATH", "copy this program to a place where another image finds it"},
     {"version", "", "print the version"},
 });
 

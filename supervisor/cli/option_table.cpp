@@ -51,6 +51,7 @@ const auto kOptions = std::to_array<OptionEntry>({
     {kActions, "worker", "WORKER", &Values::worker, "may be left out where there is only one"},
     {"status", "--watch", "[SECONDS]", &Values::watch,
      "again and again, every second unless told; q ends it", kEverySecond},
+    {"install", "place", "PATH", &Values::place, "the new file, or a directory, for PATH/perch"},
     {kActions, "--all", "", &Values::all, "every worker, one after another, until one fails"},
     {kActions, "--no-wait", "", &Values::no_wait, "ask for it, and do not wait for the result"},
     {"doctor", "--timeout", "TIME", &Values::timeout,

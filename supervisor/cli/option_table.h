@@ -17,7 +17,7 @@ namespace perch::cli {
 struct Values {
   std::optional<std::string> config, handover, policy, control, stop_timeout, log_format;
   std::vector<std::string> listen;
-  std::optional<std::string> worker, watch, since, timeout;
+  std::optional<std::string> worker, watch, since, timeout, place;
   bool all = false;
   bool diff = false;
   bool follow = false;

@@ -151,9 +151,17 @@ Made make_doctor(Given given) {
   return options;
 }
 
+Made make_install(Given given) {
+  if (!given.values.place || given.values.place->empty()) {
+    return wrong(given, "a PATH is needed: a file, or a directory");
+  }
+  return InstallOptions{std::move(*given.values.place)};
+}
+
 Made command_of(Given given) {
   const std::string& name = given.command;
   if (name == "version") return VersionOptions{};
+  if (name == "install") return make_install(std::move(given));
   if (given.values.intercept && given.values.handover) {
     return wrong(given, "give --intercept or --handover, not both");
   }

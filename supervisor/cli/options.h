@@ -68,10 +68,15 @@ struct DoctorOptions {
   std::chrono::milliseconds patience{10'000};  // for it to listen
 };
 
+struct InstallOptions {
+  std::string place;
+};
+
 struct VersionOptions {};
 
-using Command = std::variant<RunOptions, CheckOptions, StatusOptions, EventsOptions, WorkerOptions,
-                             ReloadOptions, ReadyOptions, DoctorOptions, VersionOptions>;
+using Command =
+    std::variant<RunOptions, CheckOptions, StatusOptions, EventsOptions, WorkerOptions,
+                 ReloadOptions, ReadyOptions, DoctorOptions, InstallOptions, VersionOptions>;
 
 // Nothing to be done but to say this and end: help, or wrong usage.
 struct ExitWithText {

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The manual pages are well-formed, and say no more and no less than the binary."""
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ import readme
 
 PERCH_1 = f"{perch_says.SOURCES}/packaging/man/perch.1"
 PERCH_TOML_5 = f"{perch_says.SOURCES}/packaging/man/perch.toml.5"
+PERCH_PEER_1 = f"{perch_says.SOURCES}/packaging/man/perch-peer.1"
+PERCH_PEER = os.environ.get("PERCH_PEER_BINARY", "")
 MACROS = re.compile(r"\b(?:Ic|Cm|Ar|Dv|Ev|Ta|Fl|Ns|Oo|Oc|Op|No|Pq|Qq|Li) ")
 
 
@@ -56,13 +59,19 @@ class Pages(unittest.TestCase):
         perch_says.need(shutil.which("mandoc"), "needs mandoc")
 
     def test_mandoc_finds_nothing(self):
-        for page in PERCH_1, PERCH_TOML_5:
+        for page in PERCH_1, PERCH_TOML_5, PERCH_PEER_1:
             self.assertEqual(mandoc("-T", "lint", "-W", "warning", page).stdout, "")
 
     def test_the_synopsis_is_the_one_of_help(self):
         page = rendered(PERCH_1)
         synopsis = page[page.index("SYNOPSIS") + 1:page.index("DESCRIPTION") - 1]
         self.assertEqual(synopsis, [c.usage for c in perch_says.commands().values()])
+
+
+def described_options(lines):
+    """{"--config": its text}"""
+    rows = re.split(r"^\.It ", "\n".join(lines), flags=re.MULTILINE)[1:]
+    return {"-" + re.match(r"(?:Fl \w , |Fl )(-[\w-]+)", row).group(1): row for row in rows}
 
 
 class Perch1(unittest.TestCase):
@@ -73,10 +82,7 @@ class Perch1(unittest.TestCase):
         self.assertEqual(list(items(self.sections["DESCRIPTION"])), list(perch_says.commands()))
 
     def described_options(self):
-        """{"--config": its text}"""
-        text = "\n".join(self.sections["OPTIONS"])
-        rows = re.split(r"^\.It ", text, flags=re.MULTILINE)[1:]
-        return {"-" + re.match(r"(?:Fl \w , |Fl )(-[\w-]+)", row).group(1): row for row in rows}
+        return described_options(self.sections["OPTIONS"])
 
     def test_every_option_is_described_and_no_other(self):
         known = {option for command in perch_says.commands().values() for option in command.options}
@@ -176,6 +182,48 @@ class PerchToml5(unittest.TestCase):
                 default = value.get(key, "")
                 if not isinstance(default, (dict, list)) and "Required" not in text:
                     self.assertIn(str(default), text.replace("0777 less the umask", ""), key)
+
+
+class PerchPeer1(unittest.TestCase):
+    def setUp(self):
+        perch_says.need(os.path.exists(PERCH_PEER), "needs perch-peer, which is not built here")
+        self.sections = sections(PERCH_PEER_1)
+
+    def help(self, *command):
+        return subprocess.run([PERCH_PEER, *command, "--help"], capture_output=True, text=True,
+                              timeout=60, check=True).stdout
+
+    def commands(self):
+        rows = perch_says.lines_between(self.help(), "Subcommands:", "")
+        return {row.split()[0]: self.help(row.split()[0]) for row in rows}
+
+    def test_every_command_is_described_and_no_other(self):
+        self.assertEqual(list(items(self.sections["DESCRIPTION"])), list(self.commands()))
+
+    def test_every_option_is_described_and_no_other_with_the_commands_that_have_it(self):
+        having = {}
+        for name, text in self.commands().items():
+            for option in re.findall(r"^  (?:-\w,)?(--[\w-]+)", text, re.MULTILINE):
+                having.setdefault(option, set()).add(name)
+        described = described_options(self.sections["OPTIONS"])
+        self.assertEqual(set(described), set(having))
+        for option, text in described.items():
+            named = set(re.findall(r"^\.Pq (\w+)$", text, re.MULTILINE))
+            self.assertEqual(named or set(self.commands()), having[option], option)
+
+    def test_bounds_and_defaults_are_those_of_the_binary(self):
+        described = described_options(self.sections["OPTIONS"])
+        for text in self.commands().values():
+            for option, *numbers in re.findall(r"(--\w+) \S+ in \[(\d+) - (\d+)\]=(\d+)", text):
+                self.assertEqual(re.findall(r"\b\d+\b", described[option]), numbers, option)
+
+    def test_every_exit_code_is_described_and_no_other(self):
+        page = "\n".join(self.sections["EXIT STATUS"])
+        for name, text in self.commands().items():
+            footer = " ".join(text[text.index("Exit status:"):].split())
+            told = re.search(rf"^\.Cm {name}\n(.*?)^\.El", page, re.MULTILINE | re.DOTALL).group(1)
+            self.assertEqual(re.findall(r"^\.It (\d+)", told, re.MULTILINE),
+                             re.findall(r"\b(\d) ", footer), name)
 
 
 if __name__ == "__main__":
