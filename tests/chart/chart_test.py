@@ -53,14 +53,10 @@ class Values(unittest.TestCase):
 
     def test_by_default_the_probes_ask_perch_over_http_and_never_the_daemon_whether_to_kill(self):
         pod = Pod()
-        for name, path in ("startup", "/livez"), ("liveness", "/livez"), ("readiness", "/readyz"):
+        for name, path in ("liveness", "/livez"), ("readiness", "/readyz"):
             self.assertEqual(pod.probe(name)["httpGet"], {"path": path, "port": "http"})
         self.assertEqual(pod.perch_toml["perch"]["http"],
                          f":{pod.daemon['ports'][0]['containerPort']}")
-        waits = perch_says.defaults()["listeners"]["api"]["wait_for_owner"]
-        startup = pod.probe("startup")
-        self.assertGreater(startup["periodSeconds"] * startup["failureThreshold"],
-                           2 * int(waits.rstrip("s")))
 
     def test_by_default_the_sockets_are_on_the_node_and_no_two_pods_want_them(self):
         pod = Pod()
