@@ -152,8 +152,12 @@ class Runs:
                 with open(f"{place}/{name}", "w", encoding="utf-8") as file:
                     file.write(self.moved(chart.read(f"{EXAMPLES}/{self.NAME}/{name}"), place))
             with perch_says.running_config(chart.read(f"{place}/perch.toml")):
-                return subprocess.run(client(f"{place}/{self.SOCKET}"), capture_output=True,
+                said = subprocess.run(client(f"{place}/{self.SOCKET}"), capture_output=True,
                                       text=True, timeout=20, check=True).stdout
+                # What answered is perch's listener: the file is the one whose second name it keeps.
+                self.assertTrue(os.path.samefile(f"{place}/{self.SOCKET}",
+                                                 f"{place}/.{self.SOCKET}.perch"))
+                return said
 
     @staticmethod
     def moved(text, place):
@@ -246,6 +250,30 @@ class Dragonfly(Rules, unittest.TestCase):
         command = plugin["runtimeConfig"]["platformCommand"][0]["command"]
         self.assertTrue(os.access(command.replace("${HELM_PLUGIN_DIR}", f"{EXAMPLES}/dragonfly"),
                                   os.X_OK))
+
+
+class Page(unittest.TestCase):
+    """The README beside the examples."""
+
+    PAGE = chart.read(f"{EXAMPLES}/README.md")
+
+    def test_it_names_every_example(self):
+        there = {name for name in os.listdir(EXAMPLES) if os.path.isdir(f"{EXAMPLES}/{name}")}
+        self.assertEqual(set(re.findall(r"^\| \[(\w+)\]\(\1\)", self.PAGE, re.MULTILINE)), there)
+
+    def test_it_knows_the_tiers_that_perch_has(self):
+        head = "| tier | what holds |"
+        readme = chart.read(f"{perch_says.SOURCES}/README.md")
+        self.assertLessEqual(set(self.tiers(readme[readme.index(head):])),
+                             set(self.tiers(self.PAGE[self.PAGE.index(head):])))
+
+    @staticmethod
+    def tiers(table):
+        return re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.MULTILINE)
+
+    def test_its_links_lead_somewhere(self):
+        for link in re.findall(r"\]\(([^)]+)\)", self.PAGE):
+            self.assertTrue(os.path.exists(f"{EXAMPLES}/{link}") or link == "../docker", link)
 
 
 class Directory(unittest.TestCase):
