@@ -122,10 +122,12 @@ class Rules:
                         "SYS_RESOURCE" in rights["capabilities"]["add"])
         self.assertEqual(rights.get("runAsUser", 0), 0)
 
-    def test_the_worker_gets_the_capabilities_that_it_is_to_have(self):
+    def test_perch_has_the_capabilities_that_its_worker_wants(self):
         held = set(self.example.rights.get("capabilities", {}).get("add", []))
         for worker in self.example.config()["workers"].values():
             wanted = {name.upper().removeprefix("CAP_") for name in worker["capabilities"]}
+            if worker["user"]:  # perch changes user for it, and signals it
+                wanted |= {"SETUID", "SETGID", "KILL"}
             if not self.example.rights.get("privileged"):
                 self.assertLessEqual(wanted - {"ALL"}, held)
 
