@@ -4,9 +4,10 @@
 
 usage: count_tests.py CHECKS-PASSED CHECKS-FAILED LOG...
 
-A doctest executable counts as its test cases, a Python unittest as its tests, anything else as one. One that crashed, timed
-out or failed without saying which case counts as a failed test, and so does a missing log. A line
-"[skip] reason" makes a passed test case a skipped one. Exits with 1 when something failed.
+A doctest executable counts as its test cases, a Python unittest as its tests, anything else as one.
+One that crashed, timed out or failed without saying which case counts as a failed test, and so does
+a missing log. A line "[skip] reason" makes a passed test case a skipped one; one that ended with 77
+is skipped as a whole. Exits with 1 when something failed.
 """
 import json
 import re
@@ -25,6 +26,8 @@ def count_unittest(summary, ok):
 
 
 def count_executable(test):
+    if test["result"] == "SKIP":
+        return 0, 0, 1
     output = test.get("stdout", "")
     ok = test["result"] == "OK"
     if python := UNITTEST.search(test.get("stderr", "")):
