@@ -64,7 +64,10 @@ Decision decide(const config::RestartConfig& policy, unsigned failures_before, c
                 double dice) {
   const bool was_stable =
       end.ready_for > nanoseconds::zero() && end.ready_for >= policy.stable_after;
-  const unsigned failures = (was_stable ? 0 : failures_before) + 1;
+  // Replacing a worker in time is no failure. Soon after its start it is: its base need may exceed
+  // the mark, and it must not be replaced without end.
+  const bool in_order = was_stable && end.cause == Cause::MemoryRecycle;
+  const unsigned failures = (was_stable ? 0 : failures_before) + (in_order ? 0 : 1);
   if (!wants_restart(policy.policy, end)) return {Verdict::Rest, failures, {}};
   if (policy.attempts != 0 && failures >= policy.attempts) return {Verdict::GiveUp, failures, {}};
   const nanoseconds delay = delay_after(policy, failures, end, dice);

@@ -25,12 +25,13 @@ struct End {
 
 struct Decision {
   Verdict verdict = Verdict::Rest;
-  unsigned failures = 0;  // consecutive ones, this end included
+  unsigned failures = 0;  // consecutive ones, this end included if it is one
   std::chrono::nanoseconds delay{0};
 };
 
 // `failures_before`: consecutive failures so far; forgotten when the generation was ready for
-// `stable_after`. `dice` is uniform in [0, 1) and spreads the delay by ±jitter.
+// `stable_after`; being recycled after that is no failure. `dice` is uniform in [0, 1) and spreads
+// the delay by ±jitter.
 Decision decide(const config::RestartConfig& policy, unsigned failures_before, const End& end,
                 double dice);
 

@@ -42,6 +42,9 @@ Cause classify(const DeathFacts& facts) {
       return Cause::Probe;
     case StopReason::MemoryHigh:
       return Cause::MemoryRecycle;
+    // The kernel took a part of it; what was left is ended for that reason.
+    case StopReason::ChildOom:
+      return Cause::OomKill;
     case StopReason::None:
       break;
   }

@@ -29,7 +29,16 @@ inline constexpr std::array kAllCauses{Cause::Exit,       Cause::Signal,     Cau
 std::string_view name(Cause cause);
 
 // Why perch itself set out to end a generation.
-enum class StopReason { None, Requested, Restart, NeverReady, Watchdog, Probe, MemoryHigh };
+enum class StopReason {
+  None,
+  Requested,
+  Restart,
+  NeverReady,
+  Watchdog,
+  Probe,
+  MemoryHigh,
+  ChildOom
+};
 
 struct DeathFacts {
   StopReason stopped_by_us = StopReason::None;

@@ -32,6 +32,7 @@ Step ended_by_us(StopReason why, const Facts& facts) {
     case StopReason::Watchdog:
     case StopReason::Probe:
     case StopReason::MemoryHigh:
+    case StopReason::ChildOom:
       return ended(facts);
   }
   return ended(facts);
@@ -68,6 +69,7 @@ Step on(const Idle& state, Event event, const Facts& /*facts*/) {
     case Event::WatchdogExpired:
     case Event::ProbeFailed:
     case Event::MemoryHigh:
+    case Event::ChildOomKilled:
     case Event::BackoffOver:
       break;
   }
@@ -95,6 +97,8 @@ Step on(const Starting& state, Event event, const Facts& facts) {
       return kill(StopReason::Watchdog);
     case Event::MemoryHigh:
       return ask_to_stop(StopReason::MemoryHigh);
+    case Event::ChildOomKilled:
+      return ask_to_stop(StopReason::ChildOom);
     case Event::StartRequested:
     case Event::Spawned:
     case Event::ProbeFailed:
@@ -116,6 +120,8 @@ Step on(const Ready& state, Event event, const Facts& facts) {
       return ask_to_finish(StopReason::Restart, facts);
     case Event::MemoryHigh:
       return ask_to_finish(StopReason::MemoryHigh, facts);
+    case Event::ChildOomKilled:
+      return ask_to_finish(StopReason::ChildOom, facts);
     case Event::KillRequested:
       return kill(StopReason::Requested);
     case Event::WatchdogExpired:
@@ -156,6 +162,7 @@ Step on(const Draining& state, Event event, const Facts& facts) {
     case Event::BecameReady:
     case Event::ProbeFailed:
     case Event::MemoryHigh:
+    case Event::ChildOomKilled:
     case Event::BackoffOver:
       break;
   }
@@ -196,6 +203,7 @@ Step on(const Stopping& state, Event event, const Facts& facts) {
     case Event::BecameReady:
     case Event::ProbeFailed:
     case Event::MemoryHigh:
+    case Event::ChildOomKilled:
     case Event::BackoffOver:
       break;
   }
@@ -223,6 +231,7 @@ Step on_waiting(const Waiting& state, Event event) {
     case Event::WatchdogExpired:
     case Event::ProbeFailed:
     case Event::MemoryHigh:
+    case Event::ChildOomKilled:
       break;
   }
   return {state, {}};
@@ -281,6 +290,8 @@ std::string_view name(Event event) {
       return "probe failed";
     case Event::MemoryHigh:
       return "memory high";
+    case Event::ChildOomKilled:
+      return "child oom-killed";
     case Event::BackoffOver:
       return "backoff over";
   }

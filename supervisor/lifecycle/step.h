@@ -70,6 +70,7 @@ enum class Event {
   WatchdogExpired,
   ProbeFailed,
   MemoryHigh,
+  ChildOomKilled,  // and the worker is to be restarted for it
   BackoffOver,
 };
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "common/posix/file.h"
 #include "supervisor/process/cgroup_file.h"
 
 namespace perch::process {
@@ -40,6 +41,24 @@ MemoryEvidence read_memory_evidence(const MemoryCgroup& cgroup) {
               .oom_group = as_flag(number("memory.oom.group"))};
   }
   return {};
+}
+
+std::optional<std::uint64_t> lowest_limit(const MemoryCgroup& cgroup) {
+  std::string directory = cgroup.directory;
+  if (cgroup.version == CgroupVersion::V1) {
+    const auto stat = read_file(directory + "/memory.stat");
+    return stat ? without_no_limit(keyed_number(*stat, "hierarchical_memory_limit")) : std::nullopt;
+  }
+  std::optional<std::uint64_t> lowest;
+  // Absent at the root, and above what is mounted.
+  for (auto text = read_file(directory + "/memory.max"); text;
+       text = read_file(directory + "/memory.max")) {
+    if (text->ends_with('\n')) text->pop_back();
+    const auto limit = plain_number(*text);
+    if (limit && (!lowest || *limit < *lowest)) lowest = limit;
+    directory.erase(directory.rfind('/'));
+  }
+  return lowest;
 }
 
 }  // namespace perch::process

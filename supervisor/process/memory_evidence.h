@@ -19,5 +19,7 @@ struct MemoryEvidence {
 };
 
 MemoryEvidence read_memory_evidence(const MemoryCgroup& cgroup);
+// The lowest limit of the cgroup and those above it, as far as they are visible; nothing: none.
+std::optional<std::uint64_t> lowest_limit(const MemoryCgroup& cgroup);
 
 }  // namespace perch::process

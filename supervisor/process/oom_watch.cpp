@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/process/oom_watch.h"
 
-#include <fcntl.h>
-#include <sys/eventfd.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,13 +8,12 @@
 #include <cstddef>
 #include <optional>
 #include <span>
-#include <string>
 #include <utility>
 
 #include "common/loop/fd_watcher.h"
 #include "common/loop/timer.h"
-#include "common/posix/file.h"
 #include "common/value/unique_fd.h"
+#include "supervisor/process/cgroup_event.h"
 
 namespace perch::process {
 namespace {
@@ -28,35 +24,14 @@ using std::chrono::milliseconds;
 // console that is slow to print the kernel's report holds the kill up.
 constexpr std::array kLaterLooks{milliseconds(100), milliseconds(900)};
 
-Result<UniqueFd> watch_events_file(const std::string& directory) {
-  UniqueFd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!inotify) return fail("inotify_init1");
-  const std::string path = directory + "/memory.events";
-  if (::inotify_add_watch(inotify.get(), path.c_str(), IN_MODIFY) < 0) return fail("watch " + path);
-  return inotify;
-}
-
-// cgroup.event_control takes "EVENTFD FD-OF-THE-FILE" (cgroup-v1/memory.rst). Only the eventfd is
-// kept by the kernel; closing it ends the registration.
-Result<UniqueFd> watch_oom_control(const std::string& directory) {
-  UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!event) return fail("eventfd");
-  const auto control = open_file(directory + "/memory.oom_control", O_RDONLY);
-  if (!control) return std::unexpected(control.error());
-  const std::string request = std::to_string(event.get()) + " " + std::to_string(control->get());
-  auto registered = write_file(directory + "/cgroup.event_control", request);
-  if (!registered) return std::unexpected(std::move(registered.error()));
-  return event;
-}
-
 Result<UniqueFd> open_event(const MemoryCgroup& cgroup) {
   switch (cgroup.version) {
     case CgroupVersion::None:
       return refuse("no memory cgroup is visible");
     case CgroupVersion::V1:
-      return watch_oom_control(cgroup.directory);
+      return register_cgroup_event(cgroup.directory, "memory.oom_control");
     case CgroupVersion::V2:
-      return watch_events_file(cgroup.directory);
+      return watch_cgroup_file(cgroup.directory + "/memory.events");
   }
   return refuse("unknown cgroup version");
 }

@@ -57,6 +57,29 @@ TEST_CASE("readiness for stable_after makes the past forgotten, a moment less do
   CHECK(after(9, end).failures == 10);
 }
 
+TEST_CASE("a worker recycled after stable_after has not failed, a sooner one has") {
+  config::RestartConfig policy;
+  policy.burst = 0;
+  policy.attempts = 1;
+  End recycled{.cause = Cause::MemoryRecycle, .exit_status = 0, .ready_for = 30s};
+  const Decision in_order = after(9, recycled, policy);
+  CHECK(in_order.failures == 0);
+  CHECK(in_order.verdict == Verdict::RestartNow);
+
+  policy.attempts = 0;
+  recycled.ready_for = 30s - 1ns;
+  const Decision too_soon = after(9, recycled, policy);
+  CHECK(too_soon.failures == 10);
+  CHECK(too_soon.verdict == Verdict::RestartLater);
+}
+
+TEST_CASE("a worker that needs more than its mark from the start backs off as one that crashes") {
+  const End recycled{.cause = Cause::MemoryRecycle, .exit_status = 0, .ready_for = 6s};
+  unsigned failures = 0;
+  for (int i = 0; i < 20; ++i) failures = after(failures, recycled).failures;
+  CHECK(after(failures, recycled).delay == 5s);
+}
+
 TEST_CASE("a generation that was never ready is not stable, even with stable_after zero") {
   config::RestartConfig policy;
   policy.stable_after = 0ms;

@@ -37,6 +37,8 @@ TEST_CASE("a death has one cause: perch's own kill before the OOM killer's befor
       {{StopReason::Watchdog, true, SIGKILL, true}, Cause::Watchdog},
       {{StopReason::Probe, true, SIGKILL, false}, Cause::Probe},
       {{StopReason::MemoryHigh, true, SIGTERM, false}, Cause::MemoryRecycle},
+      {{StopReason::ChildOom, false, 0, false}, Cause::OomKill},
+      {{StopReason::ChildOom, true, SIGTERM, false}, Cause::OomKill},
   };
   for (const Row& row : rows) CHECK(classify(row.facts) == row.expected);
 }

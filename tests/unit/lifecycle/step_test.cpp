@@ -18,8 +18,8 @@ using enum Event;
 constexpr std::array kAllEvents{StartRequested, RestartRequested, StopRequested,   KillRequested,
                                 Spawned,        SpawnFailed,      BecameReady,     LeftProcesses,
                                 Died,           DeadlinePassed,   WatchdogExpired, ProbeFailed,
-                                MemoryHigh,     BackoffOver};
-static_assert(kAllEvents.back() == BackoffOver && kAllEvents.size() == 14);
+                                MemoryHigh,     ChildOomKilled,   BackoffOver};
+static_assert(kAllEvents.back() == BackoffOver && kAllEvents.size() == 15);
 
 const State kIdle = Idle{};
 const State kRests = Idle{Rest::ByPolicy};
@@ -33,8 +33,9 @@ State stopping(StopReason why, Force force = Force::Asked) { return Stopping{why
 
 std::vector<State> all_states() {
   std::vector<State> states{kIdle, kRests, kStarting, kReady, kBackoff, kFailed};
-  for (const StopReason why : {StopReason::Requested, StopReason::Restart, StopReason::NeverReady,
-                               StopReason::Watchdog, StopReason::Probe, StopReason::MemoryHigh}) {
+  for (const StopReason why :
+       {StopReason::Requested, StopReason::Restart, StopReason::NeverReady, StopReason::Watchdog,
+        StopReason::Probe, StopReason::MemoryHigh, StopReason::ChildOom}) {
     states.push_back(draining(why));
     for (const Force force : {Force::Asked, Force::Killed, Force::Stuck}) {
       states.push_back(stopping(why, force));
@@ -98,6 +99,7 @@ std::vector<Row> fixed_rows() {
       {kStarting, DeadlinePassed, stopping(StopReason::NeverReady), kSignal, {}},
       {kStarting, WatchdogExpired, stopping(StopReason::Watchdog, Force::Killed), kKill, {}},
       {kStarting, MemoryHigh, stopping(StopReason::MemoryHigh), kSignal, {}},
+      {kStarting, ChildOomKilled, stopping(StopReason::ChildOom), kSignal, {}},
 
       {kReady, LeftProcesses, stopping(StopReason::None, Force::Killed), kKill, {}},
       {kReady, StopRequested, stopping(kRequested), kSignal, DrainSupport::No},
@@ -106,6 +108,8 @@ std::vector<Row> fixed_rows() {
       {kReady, RestartRequested, draining(kRestart), kDrain, DrainSupport::Yes},
       {kReady, MemoryHigh, stopping(StopReason::MemoryHigh), kSignal, DrainSupport::No},
       {kReady, MemoryHigh, draining(StopReason::MemoryHigh), kDrain, DrainSupport::Yes},
+      {kReady, ChildOomKilled, stopping(StopReason::ChildOom), kSignal, DrainSupport::No},
+      {kReady, ChildOomKilled, draining(StopReason::ChildOom), kDrain, DrainSupport::Yes},
       {kReady, KillRequested, stopping(kRequested, Force::Killed), kKill, {}},
       {kReady, WatchdogExpired, stopping(StopReason::Watchdog, Force::Killed), kKill, {}},
       {kReady, ProbeFailed, stopping(StopReason::Probe), kSignal, {}},
