@@ -8,6 +8,7 @@
 #include "supervisor/control/status.h"
 #include "supervisor/lifecycle/cause.h"
 #include "supervisor/process/memory_evidence.h"
+#include "supervisor/process/oom_victim.h"
 #include "supervisor/process/reaper.h"
 
 namespace perch {
@@ -15,9 +16,11 @@ namespace perch {
 struct DeathFacts {
   process::Exit exit;
   lifecycle::StopReason stop_reason = lifecycle::StopReason::None;
-  std::optional<std::string> oom_evidence;  // the OOM counter grew, and by what
-  process::MemoryEvidence memory;           // read when it had grown
-  std::string errno_text;                   // what the worker's ERRNO= means
+  std::optional<std::string> oom_evidence;   // the OOM counter grew, and by what
+  process::MemoryEvidence memory;            // read when it had grown
+  std::optional<process::OomVictim> victim;  // what the kernel log says of it
+  std::string why_ended;                     // by perch, where that was for its memory
+  std::string errno_text;                    // what the worker's ERRNO= means
 };
 
 // Without generation, times and output, which are the caller's.

@@ -44,6 +44,9 @@ struct Surroundings {
     virtual process::Orphans orphans() const = 0;
     // A child of perch that no worker made.
     virtual bool is_foreign(pid_t pid) const = 0;
+    // Of the workers whose memory one cgroup counts together: is it the one that has the most, and
+    // is none of them giving its own back just now?
+    virtual bool has_the_most_memory(const Instance& instance) const = 0;
   };
   Owner& owner;
   Log& log;
@@ -51,11 +54,12 @@ struct Surroundings {
   Stage stage;
   process::Reaper& reaper;
   OomLedger& oom;
+  process::KernelLog& kernel_log;
   ListenerSet& listeners;
   int worker_oom_score;
 };
 
-class Instance final : public process::Reaper::Mourner {
+class Instance final : public process::Reaper::Mourner, private WorkerMemory::Worker {
  public:
   Instance(const Surroundings& around, std::string name, Launch launch);
   ~Instance() override;
@@ -73,6 +77,8 @@ class Instance final : public process::Reaper::Mourner {
   // Nothing of it runs.
   [[nodiscard]] bool at_rest() const noexcept { return !generation_; }
   [[nodiscard]] bool death_pending() const;
+  [[nodiscard]] bool is_on_its_way_out() const;
+  [[nodiscard]] const WorkerMemory& memory() const noexcept { return memory_; }
   [[nodiscard]] control::WorkerStatus status() const;
   // The processes that a kill did not end, for people.
   [[nodiscard]] std::string survivors() const;
@@ -106,6 +112,12 @@ class Instance final : public process::Reaper::Mourner {
   [[nodiscard]] bool stillborn_at_first() const noexcept { return first_stillborn_; }
 
  private:
+  [[nodiscard]] process::Orphans orphans() const override { return around_.owner.orphans(); }
+  [[nodiscard]] std::vector<pid_t> tree() const override;
+  [[nodiscard]] bool has_the_most_memory() const override {
+    return around_.owner.has_the_most_memory(*this);
+  }
+  void on_memory_high(const std::string& why) override;
   void on_dead() override;
   void on_reaped(const process::Exit& exit) override;
   std::expected<void, Generation::Stillborn> attend(UniqueFd pidfd);

@@ -156,6 +156,7 @@ void Supervisor::add_worker(const std::string& name, Launch launch) {
                 .dev_null = dev_null_.get()},
       .reaper = *reaper_,
       .oom = oom_,
+      .kernel_log = kernel_log_,
       .listeners = listeners_,
       .worker_oom_score = protection_.worker_score,
   };

@@ -93,6 +93,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   void on_event(Instance& instance, lifecycle::Event event) override { apply(instance, event); }
   process::Orphans orphans() const override;
   bool is_foreign(pid_t pid) const override { return foreign_.contains(pid); }
+  bool has_the_most_memory(const Instance& instance) const override;
   control::Status status() override;
   std::vector<std::string> not_ready() override;
   Result<void> reload() override;
@@ -115,6 +116,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   ListenerSet listeners_;
   process::OomPlan protection_;
   OomLedger oom_;
+  process::KernelLog kernel_log_ = process::KernelLog::open();
   Claiming claiming_;
   ParentNotify parent_;
   Timer settle_;

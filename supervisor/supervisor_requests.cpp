@@ -77,13 +77,25 @@ void Supervisor::on_orphan(pid_t pid) {
 // The counter is the container's: with several workers nobody can say whose process it was.
 void Supervisor::on_oom_in_tree(std::uint64_t kills) {
   if (instances_.size() != 1) {
-    return log_.warn("{} process(es) were OOM-killed, none of them a worker's main process", kills);
+    return log_.warn(
+        "{} process(es) were OOM-killed, none of them a worker's main process; nobody can say "
+        "whose, so on_child_oom restarts none",
+        kills);
   }
   instances_.begin()->second->on_oom_in_tree(kills);
 }
 
 process::Orphans Supervisor::orphans() const {
   return instances_.size() == 1 ? process::Orphans::OfOneWorker : process::Orphans::OfSeveral;
+}
+
+bool Supervisor::has_the_most_memory(const Instance& instance) const {
+  const std::uint64_t bytes = instance.memory().tree_bytes();
+  return std::ranges::none_of(instances_, [&](const auto& entry) {
+    const Instance& other = *entry.second;
+    if (&other == &instance || !other.memory().is_counted_with_others()) return false;
+    return other.is_on_its_way_out() || other.memory().tree_bytes() > bytes;
+  });
 }
 
 std::expected<control::ActionBegun, control::ActionRefused> Supervisor::act(

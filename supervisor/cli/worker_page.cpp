@@ -44,6 +44,14 @@ std::string memory_row(const ordered_json& memory) {
                                    bytes_cell(at(memory, "limit_bytes"))));
 }
 
+// Beside the rest, which tells nothing of when it is recycled.
+std::string recycling_row(const ordered_json& memory) {
+  if (!at(memory, "recycle_at_bytes").is_number()) return {};
+  return row("recycling", fmt::format("at {} that cannot be reclaimed, {} now",
+                                      bytes_cell(at(memory, "recycle_at_bytes")),
+                                      bytes_cell(at(memory, "nonreclaimable_bytes"))));
+}
+
 std::string counted(const ordered_json& counts) {
   std::string text;
   for (const auto& [what, number] : counts.items()) {
@@ -121,8 +129,8 @@ std::string page(const std::string& name, const ordered_json& worker, const orde
   if (instances.is_array()) {
     for (const auto& instance : instances) out += instance_rows(instance);
   }
-  return out + memory_row(at(worker, "memory")) + figures(worker) +
-         listener_lines(at(worker, "listeners"), listeners) +
+  return out + memory_row(at(worker, "memory")) + recycling_row(at(worker, "memory")) +
+         figures(worker) + listener_lines(at(worker, "listeners"), listeners) +
          deaths_in_full(at(worker, "last_deaths"));
 }
 

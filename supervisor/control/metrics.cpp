@@ -161,6 +161,12 @@ void memory_families(Exposition& out, const Workers& workers) {
   per_worker(out, workers, "perch_worker_memory_peak_bytes", Gauge,
              "The most that the worker's cgroup ever used.",
              [](const WorkerStatus& worker) { return worker.memory.peak_bytes; });
+  per_worker(out, workers, "perch_worker_memory_nonreclaimable_bytes", Gauge,
+             "Memory that the kernel could not take back, no page cache.",
+             [](const WorkerStatus& worker) { return worker.memory.nonreclaimable_bytes; });
+  per_worker(out, workers, "perch_worker_memory_recycle_at_bytes", Gauge,
+             "Non-reclaimable memory above which the worker is replaced.",
+             [](const WorkerStatus& worker) { return worker.memory.recycle_at_bytes; });
 }
 
 void intercept_family(Exposition& out, const Workers& workers) {

@@ -169,7 +169,9 @@ ordered_json worker_json(const WorkerStatus& worker) {
           {"memory",
            {{"usage_bytes", or_null(worker.memory.usage_bytes)},
             {"limit_bytes", or_null(worker.memory.limit_bytes)},
-            {"peak_bytes", or_null(worker.memory.peak_bytes)}}},
+            {"peak_bytes", or_null(worker.memory.peak_bytes)},
+            {"nonreclaimable_bytes", or_null(worker.memory.nonreclaimable_bytes)},
+            {"recycle_at_bytes", or_null(worker.memory.recycle_at_bytes)}}},
           {"instances", list_json(worker.instances, instance_json)},
           {"last_deaths", list_json(worker.last_deaths, death_json)}};
 }

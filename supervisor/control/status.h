@@ -93,9 +93,11 @@ struct DeathRecord {
   std::vector<std::string> stderr_tail{};
 };
 
-// Of the cgroup that a worker's memory is charged to.
+// Of the cgroup that a worker's memory is charged to. What cannot be reclaimed is of its processes,
+// where the cgroup counts others as well.
 struct Memory {
   std::optional<std::uint64_t> usage_bytes{}, limit_bytes{}, peak_bytes{};
+  std::optional<std::uint64_t> nonreclaimable_bytes{}, recycle_at_bytes{};
 };
 
 // By what was called; the words stay.

@@ -113,6 +113,11 @@ Kin kin_of(const ProcessStat& orphan, const Lineage& lineage, Orphans orphans) {
   return is_exiting(orphan.pid) ? Kin::Ours : Kin::Unknown;
 }
 
+void add_subtree(pid_t root, std::set<pid_t>& found) {
+  if (!found.insert(root).second) return;
+  for (const pid_t child : children_of(root)) add_subtree(child, found);
+}
+
 void end_child(pid_t child, const Lineage& lineage, Orphans orphans, Sweep& sweep) {
   ProcessStat stat;
   if (!read_stat(child, stat) || is_zombie(stat)) return;
@@ -190,6 +195,22 @@ bool is_of(const Lineage& lineage, pid_t pid, Orphans orphans) {
   ProcessStat stat;
   return read_stat(pid, stat) && descends_from(pid, ::getpid()) &&
          kin_of(stat, lineage, orphans) == Kin::Ours;
+}
+
+std::vector<pid_t> list_tree(const Lineage& lineage, const OwnChildren& children,
+                             const std::function<bool(pid_t)>& is_main, Orphans orphans) {
+  std::set<pid_t> found;
+  for (const pid_t child : children.list()) {
+    ProcessStat stat;
+    const bool ours = child == lineage.leader || (!is_main(child) && read_stat(child, stat) &&
+                                                  kin_of(stat, lineage, orphans) == Kin::Ours);
+    if (ours) add_subtree(child, found);
+  }
+  if (lineage.cgroup != nullptr) {
+    const auto members = lineage.cgroup->members();
+    if (members) found.insert(members->begin(), members->end());
+  }
+  return {found.begin(), found.end()};
 }
 
 Sweep kill_tree(const Lineage& lineage, const OwnChildren& children,

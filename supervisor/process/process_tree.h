@@ -58,6 +58,10 @@ enum class Orphans { OfOneWorker, OfSeveral };
 // Does `pid` descend from us and belong to this generation?
 bool is_of(const Lineage& lineage, pid_t pid, Orphans orphans);
 
+// The processes of the generation that live, double-forked daemons included. `is_main` as below.
+std::vector<pid_t> list_tree(const Lineage& lineage, const OwnChildren& children,
+                             const std::function<bool(pid_t)>& is_main, Orphans orphans);
+
 struct Sweep {
   std::vector<pid_t> killed;  // of this generation, alive until now; they will end soon
   unsigned unattributed = 0;  // orphans that nobody can be named for

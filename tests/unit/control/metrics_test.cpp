@@ -46,7 +46,11 @@ Status example() {
   worker.consecutive_failures = 2;
   worker.outages.observe(2ms);
   worker.intercept = CallCounts{{"bind", 3}, {"unlink", 0}};
-  worker.memory = {.usage_bytes = 1000, .limit_bytes = {}, .peak_bytes = 2000};
+  worker.memory = {.usage_bytes = 1000,
+                   .limit_bytes = {},
+                   .peak_bytes = 2000,
+                   .nonreclaimable_bytes = 700,
+                   .recycle_at_bytes = 900};
   worker.instances.push_back({.pid = {},
                               .generation = 3,
                               .state = "backoff",
@@ -182,6 +186,10 @@ perch_worker_memory_usage_bytes{worker="app"} 1000
 # TYPE perch_worker_memory_limit_bytes gauge
 # TYPE perch_worker_memory_peak_bytes gauge
 perch_worker_memory_peak_bytes{worker="app"} 2000
+# TYPE perch_worker_memory_nonreclaimable_bytes gauge
+perch_worker_memory_nonreclaimable_bytes{worker="app"} 700
+# TYPE perch_worker_memory_recycle_at_bytes gauge
+perch_worker_memory_recycle_at_bytes{worker="app"} 900
 # TYPE perch_listener_queued_connections gauge
 # TYPE perch_listener_backlog_connections gauge
 perch_listener_backlog_connections{listener="api"} 4096

@@ -62,6 +62,14 @@ TEST_CASE("a worker's memory is shown where perch tells it") {
   CHECK(page->contains("memory        1.0 MiB in use, peak 2.0 MiB, limit -, of perch's cgroup\n"));
 }
 
+TEST_CASE("when a worker is to be recycled stands beside what it needs now") {
+  const auto page = worker_page(R"({"workers": {"app": {"memory": {"recycle_at_bytes": 1048576,
+                                    "nonreclaimable_bytes": 524288}}}})",
+                                "app", Colour::Off);
+  REQUIRE(page);
+  CHECK(page->contains("recycling     at 1.0 MiB that cannot be reclaimed, 512.0 KiB now\n"));
+}
+
 TEST_CASE("a worker that is not there is missed with who was meant") {
   const auto page = worker_page(control::to_json(test::busy_status()), "ap", Colour::Off);
   REQUIRE_FALSE(page);

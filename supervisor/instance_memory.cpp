@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the memory of an Instance asks of it and does to it.
+#include <fmt/format.h>
+
+#include "supervisor/instance.h"
+
+namespace perch {
+
+std::vector<pid_t> Instance::tree() const {
+  if (!generation_) return {};
+  return process::list_tree(
+      lineage(reaped_ ? 0 : generation_->pid), around_.reaper.children(),
+      [this](pid_t pid) { return around_.reaper.watches(pid) || around_.owner.is_foreign(pid); },
+      around_.owner.orphans());
+}
+
+bool Instance::is_on_its_way_out() const {
+  return std::holds_alternative<lifecycle::Draining>(state_) ||
+         std::holds_alternative<lifecycle::Stopping>(state_);
+}
+
+void Instance::on_memory_high(const std::string& why) {
+  around_.log.info("worker {}: {}; it is replaced", name_, why);
+  memory_.blame(why);
+  around_.owner.on_event(*this, lifecycle::Event::MemoryHigh);
+}
+
+void Instance::on_oom_in_tree(std::uint64_t kills) {
+  statistics_.on_oom_in_tree(kills);
+  const bool restart = launch_.config.on_child_oom == config::OnChildOom::Restart;
+  around_.journal.record(
+      {.type = control::Event::Type::OomInTree,
+       .worker = name_,
+       .generation = generations_,
+       .message =
+           fmt::format("worker {}: oom-in-tree: {} process(es) below it were OOM-killed; it {}",
+                       name_, kills, restart ? "is restarted" : "goes on")});
+  if (!restart) return;
+  memory_.blame(fmt::format(
+      "{} process(es) below it were OOM-killed, and on_child_oom is \"restart\"", kills));
+  around_.owner.on_event(*this, lifecycle::Event::ChildOomKilled);
+}
+
+}  // namespace perch
