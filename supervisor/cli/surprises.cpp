@@ -88,6 +88,11 @@ void check_memory(const std::string& name, const WorkerConfig& worker, Lines& li
                     "\"90%\" or less",
                     name));
   }
+  if (worker.restart.policy == config::RestartWhen::Never) {
+    lines.push_back(fmt::format(
+        "worker {}: with restart.policy never, recycle_at stops it and nothing starts it anew",
+        name));
+  }
 }
 
 void check_worker(const std::string& name, const WorkerConfig& worker, Lines& lines) {

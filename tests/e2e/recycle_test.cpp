@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 
 #include "tests/support/client_storm.h"
 #include "tests/support/memory_cgroup.h"
@@ -77,6 +78,11 @@ Surroundings without_cgroups() {
 }
 
 bool can_hide_cgroups() { return have(is_root(), "needs root: unshare --mount"); }
+
+bool can_read_kernel_log() {
+  const UniqueFd kernel_log(::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  return have(static_cast<bool>(kernel_log), "needs a readable /dev/kmsg");
+}
 
 }  // namespace
 
@@ -212,9 +218,7 @@ TEST_CASE("an OOM-killed child restarts its worker where the configuration says 
 }
 
 TEST_CASE("the kernel log's line about the victim is evidence") {
-  if (!Container::possible()) return;
-  const UniqueFd kernel_log(::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!have(static_cast<bool>(kernel_log), "needs a readable /dev/kmsg")) return;
+  if (!Container::possible() || !can_read_kernel_log()) return;
   Container container({});
   for (std::uint64_t generation = 1; generation <= 5; ++generation) {
     const Reply victim = ask_newer(container.api(), generation - 1);
@@ -229,6 +233,27 @@ TEST_CASE("the kernel log's line about the victim is evidence") {
     CHECK(detail.contains("the kernel log: Killed process " + std::to_string(victim.pid) +
                           " (test-worker) total-vm:"));
   }
+}
+
+// Its pids are others' there. No other test's worker has this name.
+TEST_CASE("in a pid namespace the kernel log's line is found by the worker's name") {
+  if (!Container::possible() || !can_read_kernel_log()) return;
+  const auto cgroup = MemoryCgroup::make(limit());
+  const TemporaryDirectory directory;
+  const std::string program = directory.path("w" + std::to_string(::getpid()));
+  std::filesystem::create_symlink(from_build("PERCH_TEST_WORKER"), program);
+  const std::string config = "[listeners.api]\npath = \"" + directory.path("api.sock") +
+                             "\"\n[workers.app]\ncommand = [\"" + program +
+                             "\", \"--by\", \"listen-fds\"]\nlisteners = [\"api\"]\n";
+  PerchProcess perch(directory, config,
+                     {.prefix = {"unshare", "--pid", "--fork", "--kill-child", "--mount-proc"},
+                      .cgroups = {cgroup->procs()}});
+  REQUIRE(perch.wait_ready());
+  CHECK_FALSE(ask(directory.path("api.sock"), "hog"));
+  const auto death = first_death(perch);
+  CHECK(death["cause"] == "oom-kill");
+  CHECK(contains(death["detail"], "the kernel log: Killed process "));
+  CHECK(contains(death["detail"], " (w" + std::to_string(::getpid()) + ") total-vm:"));
 }
 
 }  // namespace perch::test

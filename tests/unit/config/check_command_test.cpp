@@ -86,6 +86,17 @@ TEST_CASE("a mark that is the limit itself is a warning, a lower one is none") {
   CHECK_FALSE(warns("recycle_at = \"99%\""));
 }
 
+TEST_CASE("a worker that is recycled and never restarted is a warning") {
+  const TemporaryDirectory directory;
+  const std::string file = directory.path("perch.toml");
+  write_text(file,
+             "[workers.app]\ncommand = [\"true\"]\nmemory = { recycle_at = \"90%\" }\nrestart = { "
+             "policy = \"never\" }\n");
+  CHECK(says(check({.config = file, .overrides = {}}),
+             "warning: worker app: with restart.policy never, recycle_at stops it and nothing "
+             "starts it anew"));
+}
+
 TEST_CASE("a program is looked up in the PATH that its worker gets") {
   const TemporaryDirectory directory;
   const std::string program = directory.path("mine");

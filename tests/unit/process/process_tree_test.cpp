@@ -171,6 +171,19 @@ TEST_CASE("a generation dies as a whole: leader, children, and daemons in sessio
   CHECK(none_alive(all));
 }
 
+TEST_CASE("a generation is listed as a whole, and nobody else with it") {
+  const Family family;
+  const Generation one = start("PERCH_GENERATION=app/1");
+  const Generation two = start("PERCH_GENERATION=app/2");
+  Pids all = one.daemons;
+  all.insert({one.leader, one.child});
+  const auto list = process::list_tree(
+      one.living(), OwnChildren(), [&](pid_t pid) { return pid == two.leader; },
+      Orphans::OfSeveral);
+  CHECK(Pids(list.begin(), list.end()) == all);
+  CHECK(all_alive(all));
+}
+
 TEST_CASE("what a dead generation left behind dies, and another generation's daemons do not") {
   const Family family;
   const Generation one = start("PERCH_GENERATION=app/1");
