@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import tempfile
 import tomllib
 import unittest
 
@@ -97,7 +98,7 @@ class Values(unittest.TestCase):
         pod = Pod("pod_only")
         self.assertEqual(pod.volumes["sockets"], {"name": "sockets", "emptyDir": {}})
         self.assertEqual(pod.daemon_set["updateStrategy"]["rollingUpdate"]["maxSurge"], 1)
-        self.assertEqual(pod.rights["runAsUser"], 1000)
+        self.assertEqual(pod.rights["runAsUser"], 1000650000)
         self.assertEqual(pod.capabilities(), set())
         self.assertEqual(len([name for name in pod.volumes if name.startswith("writable")]), 2)
 
@@ -155,6 +156,12 @@ class Texts(unittest.TestCase):
         notes = chart.render_as("notes", f"{chart.HERE}/values/pod_only.yaml")
         self.assertIn("WARNING: the memory request (64Mi) is not the limit (128Mi)", notes)
         self.assertIn("WARNING: perch has neither CAP_SYS_RESOURCE nor a keeper", notes)
+        self.assertNotIn("allowed to write", notes)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("oomProtection: {sysResource: false}\nsecurityContext: {runAsUser: 65534}\n")
+            file.flush()
+            self.assertIn("WARNING: perch is user 65534, who must be allowed to write to /run/try",
+                          chart.render_as("notes", file.name))
 
     def test_the_chart_is_of_the_perch_beside_it(self):
         version = re.search(r"version: '(.*)'", chart.read(f"{perch_says.SOURCES}/meson.build"))

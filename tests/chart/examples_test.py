@@ -51,18 +51,18 @@ class Example:
         self.perch = command[0]
         self.config_place, _, self.config_file = command[command.index("-c") + 1].rpartition("/")
         self.worker_command = command[command.index("--"):] if "--" in command else []
-        self.config_text = self.config_maps()[self.volume_at(self.config_place)["configMap"]["name"]]
-
-    def config_maps(self):
-        return {document["metadata"]["name"]: document["data"].get(self.config_file)
-                for document in self.documents if document["kind"] == "ConfigMap"}
+        name = self.volume_at(self.config_place)["configMap"]["name"]
+        self.config_files = next(document["data"] for document in self.documents
+                                 if document["kind"] == "ConfigMap"
+                                 and document["metadata"]["name"] == name)
 
     def volume_at(self, place):
         return self.volumes[self.mounts[place]["name"]]
 
     def config(self):
         """What perch runs, with every default."""
-        checked = perch_says.check(self.config_text, *self.worker_command)
+        checked = perch_says.check(self.config_files[self.config_file],
+                                   *self.worker_command)
         assert checked.returncode == 0, checked.stderr
         return tomllib.loads(checked.stdout)
 
@@ -150,9 +150,9 @@ class Runs:
     def answer(self, client):
         with tempfile.TemporaryDirectory(prefix="ex") as place:
             os.chmod(place, 0o755)
-            for name in os.listdir(f"{EXAMPLES}/{self.NAME}"):
+            for name, text in self.example.config_files.items():
                 with open(f"{place}/{name}", "w", encoding="utf-8") as file:
-                    file.write(self.moved(chart.read(f"{EXAMPLES}/{self.NAME}/{name}"), place))
+                    file.write(self.moved(text, place))
             with perch_says.running_config(chart.read(f"{place}/perch.toml")):
                 said = subprocess.run(client(f"{place}/{self.SOCKET}"), capture_output=True,
                                       text=True, timeout=20, check=True).stdout
@@ -163,8 +163,8 @@ class Runs:
 
     @staticmethod
     def moved(text, place):
-        return re.sub("/run/web|/run/redis|/etc/perch|/tmp", place, text).replace(
-            'http = ":9480"', "")
+        text = re.sub("/run/web|/run/redis|/etc/perch|/tmp", place, text)
+        return re.sub("^(http|keeper) = .*", "", text, flags=re.MULTILINE)
 
 
 class Nginx(Rules, Runs, unittest.TestCase):

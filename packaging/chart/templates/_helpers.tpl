@@ -97,14 +97,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- /* Whom perch runs as, where that can be known: else it is the image's user. */ -}}
 {{- define "perch.user" -}}
 {{- $pod := dig "runAsUser" "" .Values.podSecurityContext }}
-{{- ternary 0 (dig "runAsUser" $pod .Values.securityContext) .Values.oomProtection.sysResource }}
+{{- $user := ternary 0 (dig "runAsUser" $pod .Values.securityContext) .Values.oomProtection.sysResource }}
+{{- if ne (toString $user) "" }}{{ int64 $user }}{{ end }}
 {{- end }}
 
 {{- define "perch.securityContext" -}}
 {{- $own := dict "readOnlyRootFilesystem" true "seccompProfile" (dict "type" "RuntimeDefault")
       "capabilities" (dict "drop" (list "ALL") "add" (include "perch.capabilities" . | fromJsonArray)) }}
 {{- with include "perch.user" . }}
-{{- $_ := set $own "runAsUser" (int .) }}
+{{- $_ := set $own "runAsUser" (int64 .) }}
 {{- end }}
 {{- /* Kubernetes refuses it for a container that has all privileges. */ -}}
 {{- if not (or .Values.securityContext.privileged (has "SYS_ADMIN" $own.capabilities.add)) }}
