@@ -55,7 +55,8 @@ control::WorkerStatus Instance::status() const {
     status.intercept =
         intercepted_.with(generation_ ? generation_->intercepted() : handover::InterceptCounts());
   }
-  status.memory = memory_.figures();
+  status.memory = memory_.figures(around_.owner.orphans());
+  need_.describe(status.memory);
   status.instances.push_back(instance_status());
   return status;
 }

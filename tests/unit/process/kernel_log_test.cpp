@@ -3,10 +3,13 @@
 
 #include <doctest/doctest.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <ctime>
 #include <string>
+
+#include "common/posix/file.h"
 
 using namespace perch;
 using namespace perch::process;
@@ -44,6 +47,13 @@ class FakeLog {
       : log(std::move(ends[0]), pids), writer_(std::move(ends[1])) {}
   UniqueFd writer_;
 };
+
+// Whom a log with others' pids is asked for: the test itself.
+std::string own_name() {
+  std::string name = read_file("/proc/self/comm").value_or("");
+  name.pop_back();
+  return name;
+}
 
 long long microseconds_ago(int seconds) {
   timespec now{};
@@ -104,44 +114,44 @@ TEST_CASE("a long line is cut") {
 
 TEST_CASE("where pids tell, a victim is found by its own, once, whatever it is called") {
   FakeLog fake(KernelLog::Pids::Ours);
-  CHECK_FALSE(fake.log.goes_by_name());
   fake.write(record("something else"));
   fake.write(record(killed(5, "app")));
   fake.write(record(killed(6, "app")));
-  CHECK_FALSE(fake.log.find(7, "app"));
-  CHECK(fake.log.find(6, "")->pid == 6);
-  CHECK_FALSE(fake.log.find(6, ""));
-  CHECK(fake.log.find(5, "")->pid == 5);
+  CHECK_FALSE(fake.log.find(7));
+  CHECK(fake.log.find(6)->pid == 6);
+  CHECK_FALSE(fake.log.find(6));
+  CHECK(fake.log.find(5)->pid == 5);
 }
 
 TEST_CASE("of several victims that had the same pid the latest is meant") {
   FakeLog fake(KernelLog::Pids::Ours);
   fake.write(record(killed(5, "old")));
   fake.write(record(killed(5, "new")));
-  CHECK(fake.log.find(5, "")->name == "new");
-  CHECK_FALSE(fake.log.find(5, ""));
+  CHECK(fake.log.find(5)->name == "new");
+  CHECK_FALSE(fake.log.find(5));
 }
 
 TEST_CASE("elsewhere the only recent victim of that name is meant") {
   FakeLog fake(KernelLog::Pids::Foreign);
-  CHECK(fake.log.goes_by_name());
-  fake.write(record(killed(90'001, "app"), microseconds_ago(60)));
+  fake.log.remember(::getpid());
+  fake.write(record(killed(90'001, own_name()), microseconds_ago(60)));
   fake.write(record(killed(90'002, "other"), microseconds_ago(0)));
-  CHECK_FALSE(fake.log.find(5, "app"));
-  fake.write(record(killed(90'003, "app"), microseconds_ago(0)));
-  CHECK(fake.log.find(5, "app")->pid == 90'003);
-  CHECK_FALSE(fake.log.find(5, "app"));
+  CHECK_FALSE(fake.log.find(::getpid()));
+  fake.write(record(killed(90'003, own_name()), microseconds_ago(0)));
+  CHECK(fake.log.find(::getpid())->pid == 90'003);
+  CHECK_FALSE(fake.log.find(::getpid()));
 }
 
 TEST_CASE("two recent victims of one name may be another container's, so neither is meant") {
   FakeLog fake(KernelLog::Pids::Foreign);
-  fake.write(record(killed(90'001, "app"), microseconds_ago(0)));
-  fake.write(record(killed(90'002, "app"), microseconds_ago(0)));
-  CHECK_FALSE(fake.log.find(90'001, "app"));
+  fake.log.remember(::getpid());
+  fake.write(record(killed(90'001, own_name()), microseconds_ago(0)));
+  fake.write(record(killed(90'002, own_name()), microseconds_ago(0)));
+  CHECK_FALSE(fake.log.find(::getpid()));
 }
 
-TEST_CASE("a log that cannot be read has no victims, and nobody is asked for a name") {
+TEST_CASE("a log that cannot be read has no victims, and nobody is looked for") {
   KernelLog log(UniqueFd(), KernelLog::Pids::Foreign);
-  CHECK_FALSE(log.goes_by_name());
-  CHECK_FALSE(log.find(5, "app"));
+  log.remember(::getpid());
+  CHECK_FALSE(log.find(::getpid()));
 }
