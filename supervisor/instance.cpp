@@ -46,8 +46,7 @@ Instance::Instance(const Surroundings& around, std::string name, Launch launch)
       deadline_(around.stage.loop, [this] { on_deadline(); }),
       last_moments_(around.stage.loop,
                     [this](std::chrono::milliseconds) { on_last_moments_over(); }),
-      memory_(around.oom, name_),
-      need_({around.stage.loop, around.log, around.oom.cgroup()}, name_, *this) {}
+      memory_({around.stage.loop, around.log, around.oom, around.kernel_log}, name_, *this) {}
 
 Instance::~Instance() {
   if (generation_ && !reaped_) around_.reaper.forget(generation_->pid);
@@ -61,7 +60,7 @@ lifecycle::Facts Instance::facts() const {
 void Instance::enter(lifecycle::State next, NewDeadline deadline) {
   if (lifecycle::name(next) != lifecycle::name(state_)) since_ = std::chrono::system_clock::now();
   const lifecycle::State before = std::exchange(state_, next);
-  if (!is_wanted()) need_.stop_watching();
+  if (is_on_its_way_out()) memory_.stop_watching();
   if (deadline == NewDeadline::No) return;
   deadline_.disarm();
   if (const auto from_now = time_in(next, before)) deadline_.arm(*from_now);
@@ -108,7 +107,7 @@ void Instance::spawn() {
   ++generations_;
   reaped_ = false;
   statistics_.on_start();
-  memory_.before_spawn(around_.owner.orphans());
+  memory_.before_spawn();
   const auto last = statistics_.last_cause();
   auto born =
       Generation::spawn(around_.stage,
@@ -130,7 +129,7 @@ void Instance::spawn() {
     return on_stillborn(attended.error());
   }
   around_.log.info("worker {}: generation {} is pid {}", name_, generations_, generation_->pid);
-  need_.watch(launch_.config.memory);
+  memory_.watch(launch_.config.memory);
   around_.owner.on_event(*this, lifecycle::Event::Spawned);
   if (launch_.config.readiness.by == config::ReadinessBy::Started) become_ready();
 }
@@ -241,7 +240,7 @@ bool Instance::stopped_on_request() const {
 void Instance::set_launch(Launch launch) {
   launch_ = std::move(launch);
   if (generation_) generation_->adjust_capture(launch_.config);
-  if (serves()) need_.watch(launch_.config.memory);
+  if (serves()) memory_.watch(launch_.config.memory);
   // It need not say any more that it is ready.
   if (!std::holds_alternative<lifecycle::Starting>(state_)) return;
   if (launch_.config.readiness.by == config::ReadinessBy::Started) become_ready();
@@ -256,7 +255,9 @@ void Instance::rehand(Launch launch) {
 
 // One that stops or dies leaves new listeners to its successor.
 bool Instance::serves() const {
-  return is_wanted() && generation_ && !reaped_ && !process::is_exiting(generation_->pid);
+  const bool wanted = std::holds_alternative<lifecycle::Starting>(state_) ||
+                      std::holds_alternative<lifecycle::Ready>(state_);
+  return wanted && generation_ && !reaped_ && !process::is_exiting(generation_->pid);
 }
 
 // Who shuts its listener down is most often about to exit, and how it does decides what comes next.
@@ -296,7 +297,7 @@ bool Instance::death_pending() const {
 }
 
 void Instance::on_dead() {
-  around_.kernel_log.remember(generation_->pid);
+  memory_.on_dead(generation_->pid);
   generation_->drain();
   if (const std::uint64_t lost = generation_->lost_output(); lost > 0) {
     around_.log.warn("worker {}: {} bytes of its output were lost: nobody reads perch's", name_,
@@ -345,15 +346,13 @@ bool Instance::succeed() {
 }
 
 control::DeathRecord Instance::record_of(const process::Exit& exit) {
-  auto evidence = memory_.claim_for_death(exit);
-  std::optional<process::OomVictim> victim;
-  if (evidence.oom_kill) victim = around_.kernel_log.find(generation_->pid);
+  auto evidence = memory_.claim_for_death(generation_->pid, exit);
   control::DeathRecord record = report_death({.exit = exit,
                                               .stop_reason = lifecycle::stop_reason(state_),
                                               .oom_evidence = std::move(evidence.oom_kill),
                                               .memory = evidence.memory,
-                                              .victim = victim,
-                                              .why_ended = std::exchange(why_ended_, {}),
+                                              .victim = std::move(evidence.victim),
+                                              .why_ended = std::move(evidence.why),
                                               .errno_text = generation_->errno_text});
   record.generation = generation_->number;
   record.at = std::chrono::system_clock::now();

@@ -25,9 +25,7 @@
 #include "supervisor/lifecycle/backoff.h"
 #include "supervisor/lifecycle/step.h"
 #include "supervisor/log.h"
-#include "supervisor/memory_need.h"
 #include "supervisor/oom_ledger.h"
-#include "supervisor/process/kernel_log.h"
 #include "supervisor/process/reaper.h"
 #include "supervisor/statistics.h"
 #include "supervisor/worker_memory.h"
@@ -61,7 +59,7 @@ struct Surroundings {
   int worker_oom_score;
 };
 
-class Instance final : public process::Reaper::Mourner, private MemoryNeed::Worker {
+class Instance final : public process::Reaper::Mourner, private WorkerMemory::Worker {
  public:
   Instance(const Surroundings& around, std::string name, Launch launch);
   ~Instance() override;
@@ -79,9 +77,8 @@ class Instance final : public process::Reaper::Mourner, private MemoryNeed::Work
   // Nothing of it runs.
   [[nodiscard]] bool at_rest() const noexcept { return !generation_; }
   [[nodiscard]] bool death_pending() const;
-  // Stopping, and not gone yet.
-  [[nodiscard]] bool is_on_its_way_out() const { return generation_ && !is_wanted(); }
-  [[nodiscard]] const MemoryNeed& need() const noexcept { return need_; }
+  [[nodiscard]] bool is_on_its_way_out() const;
+  [[nodiscard]] const WorkerMemory& memory() const noexcept { return memory_; }
   [[nodiscard]] control::WorkerStatus status() const;
   // The processes that a kill did not end, for people.
   [[nodiscard]] std::string survivors() const;
@@ -132,8 +129,6 @@ class Instance final : public process::Reaper::Mourner, private MemoryNeed::Work
   void become_ready();
   void hand_over_live();
   [[nodiscard]] bool serves() const;
-  // Starting or ready.
-  [[nodiscard]] bool is_wanted() const;
   void on_last_moments_over();
   void name_successor(const NotifyMessage& message);
   bool succeed();
@@ -161,8 +156,6 @@ class Instance final : public process::Reaper::Mourner, private MemoryNeed::Work
   bool left_behind_ = false;  // some of its tree was alive when it died
   process::Sweep last_sweep_;
   WorkerMemory memory_;
-  MemoryNeed need_;
-  std::string why_ended_;  // by perch for its memory
   Statistics statistics_;
   InterceptTotals intercepted_;
   lifecycle::Decision decision_;  // after the latest end

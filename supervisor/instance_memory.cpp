@@ -14,14 +14,14 @@ std::vector<pid_t> Instance::tree() const {
       around_.owner.orphans());
 }
 
-bool Instance::is_wanted() const {
-  return std::holds_alternative<lifecycle::Starting>(state_) ||
-         std::holds_alternative<lifecycle::Ready>(state_);
+bool Instance::is_on_its_way_out() const {
+  return std::holds_alternative<lifecycle::Draining>(state_) ||
+         std::holds_alternative<lifecycle::Stopping>(state_);
 }
 
 void Instance::on_memory_high(const std::string& why) {
   around_.log.info("worker {}: {}; it is replaced", name_, why);
-  why_ended_ = why;
+  memory_.blame(why);
   around_.owner.on_event(*this, lifecycle::Event::MemoryHigh);
 }
 
@@ -36,8 +36,8 @@ void Instance::on_oom_in_tree(std::uint64_t kills) {
            fmt::format("worker {}: oom-in-tree: {} process(es) below it were OOM-killed; it {}",
                        name_, kills, restart ? "is restarted" : "goes on")});
   if (!restart) return;
-  why_ended_ = fmt::format(
-      "{} process(es) below it were OOM-killed, and on_child_oom is \"restart\"", kills);
+  memory_.blame(fmt::format(
+      "{} process(es) below it were OOM-killed, and on_child_oom is \"restart\"", kills));
   around_.owner.on_event(*this, lifecycle::Event::ChildOomKilled);
 }
 

@@ -55,8 +55,7 @@ control::WorkerStatus Instance::status() const {
     status.intercept =
         intercepted_.with(generation_ ? generation_->intercepted() : handover::InterceptCounts());
   }
-  status.memory = memory_.figures(around_.owner.orphans());
-  need_.describe(status.memory);
+  status.memory = memory_.figures();
   status.instances.push_back(instance_status());
   return status;
 }

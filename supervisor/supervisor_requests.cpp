@@ -90,11 +90,11 @@ process::Orphans Supervisor::orphans() const {
 }
 
 bool Supervisor::has_the_most_memory(const Instance& instance) const {
-  const std::uint64_t bytes = instance.need().tree_bytes();
+  const std::uint64_t bytes = instance.memory().tree_bytes();
   return std::ranges::none_of(instances_, [&](const auto& entry) {
     const Instance& other = *entry.second;
-    if (&other == &instance || !other.need().is_counted_with_others()) return false;
-    return other.is_on_its_way_out() || other.need().tree_bytes() > bytes;
+    if (&other == &instance || !other.memory().is_counted_with_others()) return false;
+    return other.is_on_its_way_out() || other.memory().tree_bytes() > bytes;
   });
 }
 

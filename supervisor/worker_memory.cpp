@@ -2,33 +2,111 @@
 #include "supervisor/worker_memory.h"
 
 #include <csignal>
+#include <utility>
+
+#include "common/posix/file.h"
+#include "supervisor/cli/human.h"
+#include "supervisor/config/memory_mark.h"
+#include "supervisor/process/unreclaimable_memory.h"
 
 namespace perch {
+namespace {
 
-WorkerMemory::WorkerMemory(OomLedger& shared, std::string worker)
-    : shared_(shared), worker_(std::move(worker)) {}
-
-void WorkerMemory::before_spawn(process::Orphans orphans) {
-  shared_.before_spawn();
-  if (cgroup_ || orphans != process::Orphans::OfSeveral) return;
-  if (auto cgroup = process::WorkerCgroup::create(worker_)) cgroup_.emplace(std::move(*cgroup));
+std::string mark_text(const config::MemoryMark& mark, std::uint64_t bytes,
+                      std::optional<std::uint64_t> limit) {
+  if (!std::holds_alternative<config::Percent>(mark) || !limit) return cli::human_bytes(bytes);
+  return config::memory_mark_text(mark) + " of " + cli::human_bytes(*limit);
 }
 
-WorkerMemory::Evidence WorkerMemory::claim_for_death(const process::Exit& exit) {
+}  // namespace
+
+WorkerMemory::WorkerMemory(const Around& around, std::string name, Worker& worker)
+    : around_(around),
+      name_(std::move(name)),
+      worker_(worker),
+      recycling_(around.loop,
+                 {.bytes = [this] { return unreclaimable(); },
+                  .to_blame =
+                      [this] { return !is_counted_with_others() || worker_.has_the_most_memory(); },
+                  .replace = [this](const std::string& why) { worker_.on_memory_high(why); }}) {}
+
+void WorkerMemory::before_spawn() {
+  recycling_.stop();
+  why_.clear();
+  around_.shared.before_spawn();
+  if (cgroup_ || worker_.orphans() != process::Orphans::OfSeveral) return;
+  if (auto cgroup = process::WorkerCgroup::create(name_)) cgroup_.emplace(std::move(*cgroup));
+}
+
+void WorkerMemory::watch(const config::MemoryConfig& config) {
+  recycling_.stop();
+  mark_.reset();
+  if (!config.recycle_at) return;
+  const process::MemoryCgroup cgroup = counting_cgroup();
+  // A limit that no cgroup enforces is kept by replacing the worker alone.
+  auto limit = process::lowest_limit(cgroup);
+  if (!limit) limit = config.max;
+  mark_ = config::bytes_of(*config.recycle_at, limit);
+  if (!mark_) {
+    return around_.log.warn(
+        "worker {}: recycle_at is {} of a limit, and it has none; it is never recycled: give the "
+        "container a limit, or set memory.max, or write a size",
+        name_, config::memory_mark_text(*config.recycle_at));
+  }
+  recycling_.start({.rule = {.mark = *mark_, .limit = limit, .after = config.recycle_after},
+                    .mark = mark_text(*config.recycle_at, *mark_, limit),
+                    .cgroup = cgroup});
+}
+
+// At the root of a hierarchy it would be the whole host's, and where nobody is killed for what is
+// in there, the rest of it is none of ours.
+process::MemoryCgroup WorkerMemory::counting_cgroup() const {
+  const process::MemoryCgroup& shared = around_.shared.cgroup();
+  if (shared.is_root || !process::lowest_limit(shared)) return {};
+  return shared;
+}
+
+bool WorkerMemory::is_counted_with_others() const {
+  return worker_.orphans() == process::Orphans::OfSeveral &&
+         counting_cgroup().version != process::CgroupVersion::None;
+}
+
+std::uint64_t WorkerMemory::tree_bytes() const { return process::resident_bytes(worker_.tree()); }
+
+std::optional<std::uint64_t> WorkerMemory::unreclaimable() const {
+  const auto counted = process::unreclaimable_bytes(counting_cgroup());
+  return counted ? counted : tree_bytes();
+}
+
+void WorkerMemory::on_dead(pid_t pid) {
+  if (!around_.kernel_log.goes_by_name()) return;
+  name_of_dead_ = read_file("/proc/" + std::to_string(pid) + "/comm").value_or("");
+  if (name_of_dead_.ends_with('\n')) name_of_dead_.pop_back();
+}
+
+WorkerMemory::Evidence WorkerMemory::claim_for_death(pid_t pid, const process::Exit& exit) {
   Evidence evidence;
-  if (exit.by_signal && exit.status == SIGKILL) evidence.oom_kill = shared_.claim_for_death();
-  if (evidence.oom_kill) evidence.memory = shared_.memory();
+  evidence.why = std::exchange(why_, {});
+  if (!exit.by_signal || exit.status != SIGKILL) return evidence;
+  evidence.oom_kill = around_.shared.claim_for_death();
+  if (!evidence.oom_kill) return evidence;
+  evidence.memory = around_.shared.memory();
+  evidence.victim = around_.kernel_log.find(pid, name_of_dead_);
   return evidence;
 }
 
-// At the root of a hierarchy it would be the whole host's, and with several workers nobody can say
-// whose memory it is.
-control::Memory WorkerMemory::figures(process::Orphans orphans) const {
-  if (shared_.cgroup().is_root || orphans != process::Orphans::OfOneWorker) return {};
-  const process::MemoryEvidence found = shared_.memory();
-  return {.usage_bytes = found.usage_bytes,
-          .limit_bytes = found.limit_bytes,
-          .peak_bytes = found.peak_bytes};
+// With several workers nobody can say whose page cache it is.
+control::Memory WorkerMemory::figures() const {
+  control::Memory memory{.recycle_at_bytes = mark_};
+  memory.nonreclaimable_bytes = is_counted_with_others() ? tree_bytes() : unreclaimable();
+  if (around_.shared.cgroup().is_root || worker_.orphans() != process::Orphans::OfOneWorker) {
+    return memory;
+  }
+  const process::MemoryEvidence found = around_.shared.memory();
+  memory.usage_bytes = found.usage_bytes;
+  memory.limit_bytes = found.limit_bytes;
+  memory.peak_bytes = found.peak_bytes;
+  return memory;
 }
 
 }  // namespace perch

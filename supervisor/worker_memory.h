@@ -1,29 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 // WorkerMemory: the memory side of one worker, owned by its Instance: the cgroup that it has for
-// itself where it has one, whose an OOM kill was, what is known of its memory at a death, and the
-// figures for the status.
+// itself where it has one, whose an OOM kill was, what is known of its memory at a death, when it
+// is to be replaced for it, and the figures for the status.
+//
+// What a worker needs is counted in the cgroup that would kill it: its own, or perch's with all
+// that is in there. Where no cgroup has a limit it is that of its processes.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "common/loop/loop.h"
+#include "supervisor/config/schema.h"
 #include "supervisor/control/status.h"
+#include "supervisor/log.h"
 #include "supervisor/oom_ledger.h"
+#include "supervisor/process/kernel_log.h"
 #include "supervisor/process/memory_evidence.h"
 #include "supervisor/process/process_tree.h"
 #include "supervisor/process/reaper.h"
 #include "supervisor/process/worker_cgroup.h"
+#include "supervisor/recycling.h"
 
 namespace perch {
 
 class WorkerMemory {
  public:
-  // `shared` is that of perch's own cgroup, and outlives this.
-  WorkerMemory(OomLedger& shared, std::string worker);
+  struct Around {
+    Loop& loop;
+    Log& log;
+    OomLedger& shared;  // of perch's own cgroup
+    process::KernelLog& kernel_log;
+  };
+  // The instance, as its memory sees it.
+  class Worker {
+   public:
+    virtual ~Worker() = default;
+    [[nodiscard]] virtual process::Orphans orphans() const = 0;
+    // Its processes.
+    [[nodiscard]] virtual std::vector<pid_t> tree() const = 0;
+    // Of those whose memory is counted together.
+    [[nodiscard]] virtual bool has_the_most_memory() const = 0;
+    // It needs too much, or lost a process to the OOM killer, and is to be replaced.
+    virtual void on_memory_high(const std::string& why) = 0;
+  };
+
+  // All of it outlives this.
+  WorkerMemory(const Around& around, std::string name, Worker& worker);
 
   // A generation is about to be spawned: the worker has its cgroup from here on, if it is to have
   // one.
-  void before_spawn(process::Orphans orphans);
+  void before_spawn();
   // The file by which a child enters it; empty: it stays in perch's.
   [[nodiscard]] std::string procs_path() const { return cgroup_ ? cgroup_->procs_path() : ""; }
   // Null: none of its own.
@@ -31,21 +60,44 @@ class WorkerMemory {
     return cgroup_ ? &*cgroup_ : nullptr;
   }
 
+  // The generation runs, or its configuration is another one now.
+  void watch(const config::MemoryConfig& config);
+  // It is ending, nobody has to replace it any more.
+  void stop_watching() { recycling_.stop(); }
+  // Why it is being ended, if that is for its memory; part of the evidence.
+  void blame(std::string why) { why_ = std::move(why); }
+
   struct Evidence {
-    std::optional<std::string> oom_kill;  // it was one, and by what that is known
-    process::MemoryEvidence memory;       // read where it was one
+    std::optional<std::string> oom_kill;       // it was one, and by what that is known
+    process::MemoryEvidence memory;            // read where it was one
+    std::optional<process::OomVictim> victim;  // what the kernel log says of it
+    std::string why;                           // as in blame()
   };
-  // A generation was reaped. Books an OOM kill to it if there was one.
-  Evidence claim_for_death(const process::Exit& exit);
+  // The main process is dead and not reaped yet.
+  void on_dead(pid_t pid);
+  // It was reaped. Books an OOM kill to it if there was one.
+  Evidence claim_for_death(pid_t pid, const process::Exit& exit);
 
   // Of the cgroup that the worker's memory is charged to; nothing where that is more than the
   // worker's.
-  [[nodiscard]] control::Memory figures(process::Orphans orphans) const;
+  [[nodiscard]] control::Memory figures() const;
+  // Whether a cgroup counts it together with other workers.
+  [[nodiscard]] bool is_counted_with_others() const;
+  // Of its processes alone.
+  [[nodiscard]] std::uint64_t tree_bytes() const;
 
  private:
-  OomLedger& shared_;
-  std::string worker_;
+  [[nodiscard]] process::MemoryCgroup counting_cgroup() const;
+  [[nodiscard]] std::optional<std::uint64_t> unreclaimable() const;
+
+  Around around_;
+  std::string name_;
+  Worker& worker_;
   std::optional<process::WorkerCgroup> cgroup_;
+  Recycling recycling_;
+  std::optional<std::uint64_t> mark_;
+  std::string name_of_dead_;  // where the kernel log is searched by it
+  std::string why_;
 };
 
 }  // namespace perch

@@ -78,9 +78,11 @@ std::optional<OomVictim> KernelLog::take_by_pid(pid_t pid) {
   return victim;
 }
 
-std::optional<OomVictim> KernelLog::take_by_name(const std::string& name) {
+std::optional<OomVictim> KernelLog::take_by_name(std::string_view name) {
   std::erase_if(victims_, [](const OomVictim& victim) { return !is_recent(victim); });
-  const auto is_meant = [&](const OomVictim& victim) { return victim.name == name; };
+  const auto is_meant = [logged = as_logged(name)](const OomVictim& victim) {
+    return victim.name == logged;
+  };
   if (std::ranges::count_if(victims_, is_meant) != 1) return std::nullopt;
   const auto found = std::ranges::find_if(victims_, is_meant);
   OomVictim victim = std::move(*found);
@@ -88,18 +90,10 @@ std::optional<OomVictim> KernelLog::take_by_name(const std::string& name) {
   return victim;
 }
 
-void KernelLog::remember(pid_t pid) {
-  if (!file_ || pids_ == Pids::Ours) return;
-  std::string name = read_file("/proc/" + std::to_string(pid) + "/comm").value_or("");
-  if (name.ends_with('\n')) name.pop_back();
-  if (names_.size() >= kMostVictims) names_.clear();
-  names_[pid] = as_logged(name);
-}
-
-std::optional<OomVictim> KernelLog::find(pid_t pid) {
+std::optional<OomVictim> KernelLog::find(pid_t pid, std::string_view name) {
   if (!file_) return std::nullopt;
   read_on();
-  return pids_ == Pids::Ours ? take_by_pid(pid) : take_by_name(names_[pid]);
+  return pids_ == Pids::Ours ? take_by_pid(pid) : take_by_name(name);
 }
 
 }  // namespace perch::process

@@ -12,9 +12,9 @@
 #include <sys/types.h>
 
 #include <deque>
-#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/value/unique_fd.h"
 #include "supervisor/process/oom_victim.h"
@@ -29,21 +29,20 @@ class KernelLog {
   enum class Pids { Ours, Foreign };
   KernelLog(UniqueFd file, Pids pids) : file_(std::move(file)), pids_(pids) {}
 
-  // This process is dead and not reaped yet: the last moment to ask for its name, where that is
-  // what find() goes by.
-  void remember(pid_t pid);
-  // The line about a process that was killed just now. It is found once.
-  std::optional<OomVictim> find(pid_t pid);
+  // Whether find() goes by the name, which must be asked for before the process is reaped.
+  [[nodiscard]] bool goes_by_name() const noexcept { return file_ && pids_ == Pids::Foreign; }
+
+  // Of a process that was killed just now. A victim is found once.
+  std::optional<OomVictim> find(pid_t pid, std::string_view name);
 
  private:
   void read_on();
   std::optional<OomVictim> take_by_pid(pid_t pid);
-  std::optional<OomVictim> take_by_name(const std::string& name);
+  std::optional<OomVictim> take_by_name(std::string_view name);
 
   UniqueFd file_;  // empty: not to be had
   Pids pids_;
-  std::deque<OomVictim> victims_;       // read and not asked for yet: several may die at once
-  std::map<pid_t, std::string> names_;  // remembered, until the pid is another's
+  std::deque<OomVictim> victims_;  // read and not asked for yet: several may die at once
 };
 
 }  // namespace perch::process

@@ -3,13 +3,10 @@
 
 #include <doctest/doctest.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <ctime>
 #include <string>
-
-#include "common/posix/file.h"
 
 using namespace perch;
 using namespace perch::process;
@@ -47,13 +44,6 @@ class FakeLog {
       : log(std::move(ends[0]), pids), writer_(std::move(ends[1])) {}
   UniqueFd writer_;
 };
-
-// Whom a log with others' pids is asked for: the test itself.
-std::string own_name() {
-  std::string name = read_file("/proc/self/comm").value_or("");
-  name.pop_back();
-  return name;
-}
 
 long long microseconds_ago(int seconds) {
   timespec now{};
@@ -114,44 +104,44 @@ TEST_CASE("a long line is cut") {
 
 TEST_CASE("where pids tell, a victim is found by its own, once, whatever it is called") {
   FakeLog fake(KernelLog::Pids::Ours);
+  CHECK_FALSE(fake.log.goes_by_name());
   fake.write(record("something else"));
   fake.write(record(killed(5, "app")));
   fake.write(record(killed(6, "app")));
-  CHECK_FALSE(fake.log.find(7));
-  CHECK(fake.log.find(6)->pid == 6);
-  CHECK_FALSE(fake.log.find(6));
-  CHECK(fake.log.find(5)->pid == 5);
+  CHECK_FALSE(fake.log.find(7, "app"));
+  CHECK(fake.log.find(6, "")->pid == 6);
+  CHECK_FALSE(fake.log.find(6, ""));
+  CHECK(fake.log.find(5, "")->pid == 5);
 }
 
 TEST_CASE("of several victims that had the same pid the latest is meant") {
   FakeLog fake(KernelLog::Pids::Ours);
   fake.write(record(killed(5, "old")));
   fake.write(record(killed(5, "new")));
-  CHECK(fake.log.find(5)->name == "new");
-  CHECK_FALSE(fake.log.find(5));
+  CHECK(fake.log.find(5, "")->name == "new");
+  CHECK_FALSE(fake.log.find(5, ""));
 }
 
 TEST_CASE("elsewhere the only recent victim of that name is meant") {
   FakeLog fake(KernelLog::Pids::Foreign);
-  fake.log.remember(::getpid());
-  fake.write(record(killed(90'001, own_name()), microseconds_ago(60)));
+  CHECK(fake.log.goes_by_name());
+  fake.write(record(killed(90'001, "app"), microseconds_ago(60)));
   fake.write(record(killed(90'002, "other"), microseconds_ago(0)));
-  CHECK_FALSE(fake.log.find(::getpid()));
-  fake.write(record(killed(90'003, own_name()), microseconds_ago(0)));
-  CHECK(fake.log.find(::getpid())->pid == 90'003);
-  CHECK_FALSE(fake.log.find(::getpid()));
+  CHECK_FALSE(fake.log.find(5, "app"));
+  fake.write(record(killed(90'003, "app"), microseconds_ago(0)));
+  CHECK(fake.log.find(5, "app")->pid == 90'003);
+  CHECK_FALSE(fake.log.find(5, "app"));
 }
 
 TEST_CASE("two recent victims of one name may be another container's, so neither is meant") {
   FakeLog fake(KernelLog::Pids::Foreign);
-  fake.log.remember(::getpid());
-  fake.write(record(killed(90'001, own_name()), microseconds_ago(0)));
-  fake.write(record(killed(90'002, own_name()), microseconds_ago(0)));
-  CHECK_FALSE(fake.log.find(::getpid()));
+  fake.write(record(killed(90'001, "app"), microseconds_ago(0)));
+  fake.write(record(killed(90'002, "app"), microseconds_ago(0)));
+  CHECK_FALSE(fake.log.find(90'001, "app"));
 }
 
-TEST_CASE("a log that cannot be read has no victims, and nobody is looked for") {
+TEST_CASE("a log that cannot be read has no victims, and nobody is asked for a name") {
   KernelLog log(UniqueFd(), KernelLog::Pids::Foreign);
-  log.remember(::getpid());
-  CHECK_FALSE(log.find(::getpid()));
+  CHECK_FALSE(log.goes_by_name());
+  CHECK_FALSE(log.find(5, "app"));
 }
