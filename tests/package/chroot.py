@@ -66,7 +66,11 @@ class Chroot:
     def __init__(self, tarball):
         base(tarball)
         self.path = tempfile.mkdtemp(prefix="pd-", dir="/tmp")
-        attempt("tar", ["tar", "--extract", "--file", tarball, "--directory", self.path])
+        try:
+            attempt("tar", ["tar", "--extract", "--file", tarball, "--directory", self.path])
+        except Unavailable:
+            self.close()
+            raise
 
     def close(self):
         shutil.rmtree(self.path)
