@@ -13,9 +13,11 @@ constexpr std::chrono::milliseconds kRetry{100};
 
 }  // namespace
 
-Claiming::Claiming(Loop& loop, Log& log, ListenerSet& listeners, OnDone on_done, OnFailed on_failed)
+Claiming::Claiming(Loop& loop, Log& log, ListenerSet& listeners, Keeping& keeping, OnDone on_done,
+                   OnFailed on_failed)
     : log_(log),
       listeners_(listeners),
+      keeping_(keeping),
       on_done_(std::move(on_done)),
       on_failed_(std::move(on_failed)),
       retry_(loop, [this](std::chrono::milliseconds) { try_all(); }) {}
@@ -27,9 +29,10 @@ void Claiming::start(const std::map<std::string, config::ListenerConfig>& wanted
 }
 
 void Claiming::try_all() {
+  keeping_.fetch();
   for (auto next = wanted_.begin(); next != wanted_.end();) {
     const auto& [name, config] = *next;
-    auto claimed = listeners_.claim(name, config);
+    auto claimed = obtain(name, config);
     if (claimed) {
       listeners_.put(name, std::move(*claimed));
       next = wanted_.erase(next);
@@ -38,8 +41,24 @@ void Claiming::try_all() {
     if (gives_up(name, claimed.error())) return on_failed_(claimed.error());
     ++next;
   }
-  if (wanted_.empty()) return on_done_();
+  if (wanted_.empty()) {
+    keeping_.claimed();
+    return on_done_();
+  }
+  keeping_.yield();
   retry_.arm(kRetry);
+}
+
+ListenerSet::Claimed Claiming::obtain(const std::string& name,
+                                      const config::ListenerConfig& config) {
+  if (auto kept = keeping_.take(config.path)) {
+    auto revived = listeners_.revive(name, config, std::move(*kept));
+    if (revived) return std::move(*revived);
+    log_.warn("listener {}: what the keeper has of {} is of no use, and it is claimed anew: {}",
+              name, config.path, revived.error());
+    keeping_.discard(config.path);
+  }
+  return listeners_.claim(name, config);
 }
 
 bool Claiming::gives_up(const std::string& name, const ListenerSet::ClaimFailure& failure) {

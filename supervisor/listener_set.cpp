@@ -49,6 +49,8 @@ std::string_view name_of(listener::ClaimedAs claimed) {
       return "bound";
     case listener::ClaimedAs::ReplacedStale:
       return "replaced-stale";
+    case listener::ClaimedAs::Revived:
+      return "revived";
   }
   return "bound";
 }
@@ -84,10 +86,12 @@ control::Event::Type event_of(listener::HealKind kind) {
 
 }  // namespace
 
-ListenerSet::ListenerSet(Loop& loop, Log& log, Journal& journal, OnReplaced on_replaced)
+ListenerSet::ListenerSet(Loop& loop, Log& log, Journal& journal, OnReplaced on_replaced,
+                         OnChanged on_changed)
     : log_(log),
       journal_(journal),
       on_replaced_(std::move(on_replaced)),
+      on_changed_(std::move(on_changed)),
       restore_later_(loop,
                      [this](std::chrono::milliseconds) {
                        for (const std::string& name : std::exchange(served_lately_, {})) {
@@ -118,6 +122,18 @@ ListenerSet::Claimed ListenerSet::claim(const std::string& name,
   return std::make_shared<listener::Listener>(std::get<listener::Listener>(std::move(*outcome)));
 }
 
+std::expected<SharedListener, std::string> ListenerSet::revive(const std::string& name,
+                                                               const config::ListenerConfig& config,
+                                                               listener::KeptListener kept) {
+  const auto request = request_of(name, config);
+  if (!request) return std::unexpected(request.error().text());
+  auto revived = listener::revive(std::move(kept), *request);
+  if (!revived) return std::unexpected(std::move(revived.error()));
+  auto listener = std::make_shared<listener::Listener>(std::move(*revived));
+  adjust(*listener, name, config);
+  return listener;
+}
+
 void ListenerSet::put(const std::string& name, SharedListener listener) {
   journal_.record({.type = control::Event::Type::ListenerClaimed,
                    .listener = name,
@@ -127,12 +143,14 @@ void ListenerSet::put(const std::string& name, SharedListener listener) {
   guardian_.release(name);
   listeners_[name] = listener;
   guardian_.guard(name, std::move(listener));
+  on_changed_();
 }
 
 void ListenerSet::forget(const std::string& name) {
   guardian_.release(name);
   backlogs_restored_.erase(name);
   listeners_.erase(name);
+  on_changed_();
 }
 
 void ListenerSet::retire(const std::string& name, PathGoes when) {
@@ -186,7 +204,11 @@ Result<void> ListenerSet::check(const std::string& name, const config::ListenerC
 void ListenerSet::adjust(const std::string& name, const config::ListenerConfig& config) {
   const auto found = listeners_.find(name);
   PERCH_CHECK(found != listeners_.end());
-  listener::Listener& listener = *found->second;
+  adjust(*found->second, name, config);
+}
+
+void ListenerSet::adjust(listener::Listener& listener, const std::string& name,
+                         const config::ListenerConfig& config) {
   const auto say = [&](const Result<void>& done) {
     if (!done) log_.warn("listener {}: {}", name, done.error().text());
   };
@@ -276,6 +298,7 @@ void ListenerSet::on_healed(const std::string& name, listener::HealKind kind,
 
 void ListenerSet::on_succeeded(const std::string& name, const SharedListener& successor) {
   listeners_.at(name) = successor;
+  on_changed_();
   on_replaced_();
 }
 

@@ -20,6 +20,7 @@
 #include "supervisor/journal.h"
 #include "supervisor/listener/claim.h"
 #include "supervisor/listener/guardian.h"
+#include "supervisor/listener/revive.h"
 #include "supervisor/log.h"
 
 namespace perch {
@@ -40,10 +41,16 @@ class ListenerSet final : private listener::Guardian::Owner {
   // `on_replaced`: another socket stands at some listener's path. Workers are not to be touched
   // from it: whoever is just being started or reloaded asks for the listeners himself.
   using OnReplaced = std::function<void()>;
-  ListenerSet(Loop& loop, Log& log, Journal& journal, OnReplaced on_replaced);
+  // `on_changed`: other listeners are in the set than before.
+  using OnChanged = std::function<void()>;
+  ListenerSet(Loop& loop, Log& log, Journal& journal, OnReplaced on_replaced, OnChanged on_changed);
 
   // One attempt; does not enter the set yet.
   Claimed claim(const std::string& name, const config::ListenerConfig& config);
+  // The same with what a keeper had for its path, which is of no use any more where it says why.
+  std::expected<SharedListener, std::string> revive(const std::string& name,
+                                                    const config::ListenerConfig& config,
+                                                    listener::KeptListener kept);
   void put(const std::string& name, SharedListener listener);
   // It is in the set under another name.
   void forget(const std::string& name);
@@ -54,6 +61,7 @@ class ListenerSet final : private listener::Guardian::Owner {
   // The listener at this path: in the set, or retired and still served.
   [[nodiscard]] SharedListener at_path(const std::string& path) const;
   [[nodiscard]] bool has(const std::string& name) const { return listeners_.contains(name); }
+  [[nodiscard]] const std::map<std::string, SharedListener>& all() const { return listeners_; }
   // In the given order; every name is in the set.
   [[nodiscard]] std::vector<SharedListener> find(const std::vector<std::string>& names) const;
   // The same for a worker that is about to start: none that was shut down until now.
@@ -79,6 +87,8 @@ class ListenerSet final : private listener::Guardian::Owner {
   void on_trouble(const std::string& name, const std::string& what) override;
   void on_unguarded(const std::string& name, const std::string& why) override;
   void restore(const std::string& name);
+  void adjust(listener::Listener& listener, const std::string& name,
+              const config::ListenerConfig& config);
   [[nodiscard]] control::ListenerStatus status_of(const std::string& name,
                                                   const listener::Listener& listener) const;
 
@@ -88,6 +98,7 @@ class ListenerSet final : private listener::Guardian::Owner {
   std::vector<std::weak_ptr<listener::Listener>> retired_;
   std::map<std::string, std::uint64_t> backlogs_restored_;
   OnReplaced on_replaced_;
+  OnChanged on_changed_;
   std::set<std::string> served_lately_;
   Timer restore_later_;
   listener::Guardian guardian_;  // last: the first to go, before the paths do

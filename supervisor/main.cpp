@@ -7,6 +7,7 @@
 #include "supervisor/cli/doctor_command.h"
 #include "supervisor/cli/events_command.h"
 #include "supervisor/cli/install_command.h"
+#include "supervisor/cli/keep_command.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/cli/ready_command.h"
 #include "supervisor/cli/reload_command.h"
@@ -23,6 +24,7 @@ struct Dispatch {
   int operator()(const RunOptions& options) const { return run_command(options); }
   int operator()(const CheckOptions& options) const { return check_command(options); }
   int operator()(const DoctorOptions& options) const { return doctor_command(options); }
+  int operator()(const KeepOptions& options) const { return keep_command(options); }
   int operator()(const StatusOptions& options) const { return status_command(options); }
   int operator()(const EventsOptions& options) const { return events_command(options); }
   int operator()(const WorkerOptions& options) const { return worker_command(options); }

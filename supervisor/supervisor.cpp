@@ -62,8 +62,10 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
       config_(std::move(config)),
       inherited_nofile_(inherited_nofile),
       runtime_(config_.perch.control),
-      listeners_(loop_, log, journal_,
-                 [this] { renew_listeners_.arm(std::chrono::nanoseconds::zero()); }),
+      listeners_(
+          loop_, log, journal_, [this] { renew_listeners_.arm(std::chrono::nanoseconds::zero()); },
+          [this] { keeping_.look_soon(); }),
+      keeping_(loop_, log, listeners_),
       oom_(
           loop_, process::own_memory_cgroup(), [this](auto kills) { on_oom_in_tree(kills); },
           [this] {
@@ -71,7 +73,7 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
                                        [](auto& entry) { return entry.second->death_pending(); });
           }),
       claiming_(
-          loop_, log, listeners_, [this] { start_workers(); },
+          loop_, log, listeners_, keeping_, [this] { start_workers(); },
           [this](const auto& failure) { on_claim_failed(failure); }),
       parent_(loop_, [this] { return standing(); }),
       settle_(loop_, [this](std::chrono::milliseconds) { settle(); }),
@@ -128,6 +130,7 @@ Ending Supervisor::run() {
   open_control();
   open_http();
   watch_config();
+  keeping_.use(config_.perch.keeper);
   claiming_.start(config_.listeners);
   if (phase_ == Phase::Claiming) parent_.waiting(patience_of_start());
   give_back_start_up_memory();
@@ -135,6 +138,7 @@ Ending Supervisor::run() {
   // A start that failed has said why; that is all there is to say.
   const Ending ending = ending_.value_or(Ending{});
   if (introduced_) log_.info("perch ends with exit code {}", ending.code);
+  keeping_.end();
   control_.reset();
   leaving_control_.clear();
   http_.reset();

@@ -22,6 +22,7 @@
 #include "supervisor/control/server.h"
 #include "supervisor/ending.h"
 #include "supervisor/instance.h"
+#include "supervisor/keeping.h"
 #include "supervisor/listener_set.h"
 #include "supervisor/log.h"
 #include "supervisor/oom_ledger.h"
@@ -114,6 +115,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   UniqueFd dev_null_;
   RuntimeDirectory runtime_;
   ListenerSet listeners_;
+  Keeping keeping_;
   process::OomPlan protection_;
   OomLedger oom_;
   process::KernelLog kernel_log_ = process::KernelLog::open();

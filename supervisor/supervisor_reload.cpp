@@ -105,6 +105,7 @@ void Supervisor::send_reload_signals(const config::Diff& diff) {
 void Supervisor::commit_perch(const config::PerchConfig& before, ReloadPlan& plan) {
   log_.configure(config_.perch.log_level, config_.perch.log_format);
   watch_config();
+  keeping_.use(config_.perch.keeper);
   if (before.http != config_.perch.http) take_http(std::move(plan.http));
   access_ = std::move(plan.access);
   if (control_) {

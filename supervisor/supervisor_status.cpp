@@ -24,6 +24,7 @@ control::Status Supervisor::status() {
   status.perch.config = source_.file;
   status.perch.reloads = reloads_;
   status.perch.oom_protection = {std::string(process::name(protection_.tier)), protection_.detail};
+  status.perch.keeper = keeping_.status();
   status.perch.log_dropped = log_.dropped();
   status.listeners = listeners_.status();
   status.perch.process = own_process_figures();

@@ -12,7 +12,7 @@ _perch_workers() {
     grep -o '"[^"]*":{"state":' | cut -d'"' -f2
 }
 
-_perch_commands='run check doctor status events restart stop start reload ready install version'
+_perch_commands='run check doctor keep status events restart stop start reload ready install version'
 
 _perch_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2"); }
 
@@ -24,22 +24,23 @@ _perch_files() {
 # _perch_value OPTION WORD: false where the option takes no value.
 _perch_value() {
   case $1 in
-    -c | --config | --control | --listen | =) _perch_files "$2" ;;
+    -c | --config | --control | --listen | --keeper | --socket | =) _perch_files "$2" ;;
     --handover) _perch_words 'channel intercept listen-fds stdin' "$2" ;;
     --policy) _perch_words 'always on-failure never' "$2" ;;
     --log-format) _perch_words 'auto json text' "$2" ;;
-    --stop-timeout | --timeout | --since) ;;
+    --stop-timeout | --timeout | --since | --user) ;;
     *) return 1 ;;
   esac
 }
 
 _perch_options() {
   local start='-c --config --listen --handover --intercept --policy --control'
-  start+=' --stop-timeout --log-format'
+  start+=' --keeper --stop-timeout --log-format'
   case $1 in
     run) echo "$start" ;;
     check) echo "$start --diff" ;;
     doctor) echo '--timeout' ;;
+    keep) echo '--socket --user' ;;
     status) echo '--watch --json --control' ;;
     events) echo '-f --follow --since --json --control' ;;
     restart | stop | start) echo '--all --no-wait --timeout --control' ;;

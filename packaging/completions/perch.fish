@@ -32,6 +32,7 @@ set -l command complete -c perch -n __fish_use_subcommand -a
 $command run -d 'own the sockets and keep the workers running'
 $command check -d 'validate, and print what would run, or what a reload would change'
 $command doctor -d 'see what a command does with its sockets, and propose a configuration'
+$command keep -d "keep a perch's sockets while it is killed and started again"
 $command status -d 'what a running perch knows of its workers and listeners'
 $command events -d 'what has happened, and what happens'
 $command restart -d 'end a worker, start it anew, and wait until it is ready'
@@ -49,6 +50,7 @@ $starter -l handover -xa 'channel intercept listen-fds stdin' -d 'how the worker
 $starter -l intercept -d 'the worker binds its socket itself'
 $starter -l policy -xa 'always on-failure never' -d 'when the worker is started again'
 $starter -l control -rF -d 'the control socket, or none'
+$starter -l keeper -rF -d 'the socket of a perch keep, or none'
 $starter -l stop-timeout -x -d 'how long the worker may take to stop, such as 25s'
 $starter -l log-format -xa 'auto json text' -d 'how perch logs'
 complete -c perch -n '__perch_given check' -l diff -d 'what a reload would change'
@@ -56,6 +58,9 @@ complete -c perch -n '__perch_given check' -l diff -d 'what a reload would chang
 complete -c perch -n '__perch_given install' -F
 
 complete -c perch -n '__perch_given doctor' -l timeout -x -d 'how long it may take until it listens'
+
+complete -c perch -n '__perch_given keep' -l socket -rF -d 'where perch finds the keeper'
+complete -c perch -n '__perch_given keep' -l user -xa '(__fish_complete_users)' -d 'who may use it'
 
 set -l client complete -c perch -n '__perch_given status events restart stop start reload ready'
 $client -l control -rF -d 'the control socket of the perch to ask'

@@ -21,6 +21,8 @@ inline constexpr auto kCommands = std::to_array<CommandEntry>({
      "validate, and print what would run, or what a reload would change"},
     {"doctor", "[--timeout TIME] -- COMMAND ARG...",
      "run a command once, see what it does with its sockets, and propose a configuration"},
+    {"keep", "[--socket PATH] [--user USER]... [-- COMMAND ARG...]",
+     "keep a perch's sockets while it is killed and started again; or be its parent as well"},
     {"status", "[WORKER] [--watch [SECONDS]] [--json] [--control PATH]",
      "what a running perch knows of its workers and listeners"},
     {"events", "[-f] [--json] [--since ID] [--control PATH]",

@@ -16,8 +16,8 @@ namespace perch::cli {
 // Everything the options can set, whichever command they belong to, as it was written.
 struct Values {
   std::optional<std::string> config, handover, policy, control, stop_timeout, log_format;
-  std::vector<std::string> listen;
-  std::optional<std::string> worker, watch, since, timeout, place;
+  std::vector<std::string> listen, user;
+  std::optional<std::string> worker, watch, since, timeout, place, keeper, socket;
   bool all = false;
   bool diff = false;
   bool follow = false;

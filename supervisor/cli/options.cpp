@@ -15,6 +15,7 @@
 #include "supervisor/cli/help.h"
 #include "supervisor/cli/option_table.h"
 #include "supervisor/config/control_place.h"
+#include "supervisor/config/names.h"
 #include "supervisor/config/nearest.h"
 #include "supervisor/config/units.h"
 
@@ -24,6 +25,7 @@ namespace {
 using Arguments = std::vector<std::string>;
 using std::chrono::milliseconds;
 
+constexpr auto kKeeperSocket = "/run/perch/keep.sock";
 constexpr milliseconds kShortestWatch{100};
 constexpr milliseconds kLongestWatch{24 * 60 * 60 * 1000};
 
@@ -58,6 +60,7 @@ config::Overrides overrides_of(Values values, Arguments command, const Environme
                               .handover = std::move(values.handover),
                               .policy = std::move(values.policy),
                               .control = std::move(values.control),
+                              .keeper = std::move(values.keeper),
                               .stop_timeout = std::move(values.stop_timeout),
                               .log_format = std::move(values.log_format)};
   const bool from_environment = !overrides.control && !environment.control.empty();
@@ -158,6 +161,15 @@ Made make_install(Given given) {
   return InstallOptions{std::move(*given.values.place)};
 }
 
+Made make_keep(Given given) {
+  const auto socket = config::parse_socket_path(given.values.socket.value_or(kKeeperSocket));
+  if (!socket) return wrong(given, "--socket: " + socket.error());
+  if (!socket->starts_with('/')) return wrong(given, "--socket: an abstract name has no rights");
+  return KeepOptions{.socket = *socket,
+                     .users = std::move(given.values.user),
+                     .command = std::move(given.worker_command)};
+}
+
 Made command_of(Given given) {
   const std::string& name = given.command;
   if (name == "version") return VersionOptions{};
@@ -167,6 +179,7 @@ Made command_of(Given given) {
   }
   if (name == "run") return make_run(std::move(given));
   if (name == "doctor") return make_doctor(std::move(given));
+  if (name == "keep") return make_keep(std::move(given));
   if (name != "check" || given.values.diff) {
     auto control = control_of(given.values, given.environment, name);
     if (!control) return std::unexpected(std::move(control.error()));
@@ -197,6 +210,11 @@ std::vector<std::string> known_words(const CLI::App& app, bool options) {
   return words;
 }
 
+// After "--".
+bool takes_command(std::string_view name) {
+  return name == "run" || name == "check" || name == "doctor" || name == "keep";
+}
+
 // Where a word should stand that stands where none may.
 std::string_view place_of(std::string_view word) {
   return word.ends_with(".toml") ? ": a configuration is given with -c"
@@ -219,7 +237,7 @@ ExitWithText unexpected_argument(const CLI::App& app) {
   if (const auto meant = config::nearest(word, known)) {
     return usage(fmt::format("{} '{}' (did you mean {}?)", kind, word, *meant), name);
   }
-  const bool starter = name == "run" || name == "check" || name == "doctor";
+  const bool starter = takes_command(name);
   return usage(fmt::format("{} '{}'{}", kind, word, starter && !option ? place_of(word) : ""),
                name);
 }
@@ -279,8 +297,8 @@ std::expected<Command, ExitWithText> parse_options(int argc, const char* const* 
   }
   Arguments worker_command;
   if (split != all.end()) worker_command.assign(split + 1, all.end());
-  if (!worker_command.empty() && name != "run" && name != "check" && name != "doctor") {
-    return std::unexpected(usage("only run, check and doctor take a command after --", name));
+  if (!worker_command.empty() && !takes_command(name)) {
+    return std::unexpected(usage("only run, check, doctor and keep take a command after --", name));
   }
   return command_of({.command = name,
                      .values = std::move(values),

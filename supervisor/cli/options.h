@@ -72,11 +72,17 @@ struct InstallOptions {
   std::string place;
 };
 
+struct KeepOptions {
+  std::string socket;
+  std::vector<std::string> users;    // names or numbers
+  std::vector<std::string> command;  // a perch to be run and restarted; empty: none
+};
+
 struct VersionOptions {};
 
-using Command =
-    std::variant<RunOptions, CheckOptions, StatusOptions, EventsOptions, WorkerOptions,
-                 ReloadOptions, ReadyOptions, DoctorOptions, InstallOptions, VersionOptions>;
+using Command = std::variant<RunOptions, CheckOptions, StatusOptions, EventsOptions, WorkerOptions,
+                             ReloadOptions, ReadyOptions, DoctorOptions, InstallOptions,
+                             KeepOptions, VersionOptions>;
 
 // Nothing to be done but to say this and end: help, or wrong usage.
 struct ExitWithText {

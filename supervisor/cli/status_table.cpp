@@ -18,6 +18,16 @@ using nlohmann::ordered_json;
 constexpr std::size_t kNameWidth = 14;
 constexpr std::size_t kStateWidth = 9;
 
+std::string keeper_line(const ordered_json& keeper) {
+  if (!keeper.is_object()) return "";
+  const auto& trouble = at(keeper, "trouble");
+  return detail(fmt::format("keeper: {}, {}{}", cell(at(keeper, "path")),
+                            at(keeper, "connected") == true
+                                ? "keeps " + cell(at(keeper, "listeners")) + " listener(s)"
+                                : "not connected",
+                            is_said(trouble) ? ": " + cell(trouble) : ""));
+}
+
 std::string head(const ordered_json& perch) {
   const auto& config = at(perch, "config");
   const auto& reloads = at(perch, "reloads");
@@ -32,6 +42,7 @@ std::string head(const ordered_json& perch) {
   const auto& protection = at(perch, "oom_protection");
   out += detail(fmt::format("OOM protection: tier {}: {}", cell(at(protection, "tier")),
                             cell(at(protection, "detail"))));
+  out += keeper_line(at(perch, "keeper"));
   if (is_positive(at(perch, "log_dropped"))) {
     out += detail("log lines dropped: " + cell(at(perch, "log_dropped")));
   }

@@ -29,6 +29,7 @@ struct Overrides {
   std::optional<std::string> handover;
   std::optional<std::string> policy;
   std::optional<std::string> control;
+  std::optional<std::string> keeper;
   std::optional<std::string> stop_timeout;
   std::optional<std::string> log_format;
 };

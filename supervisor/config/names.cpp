@@ -73,6 +73,11 @@ Parsed<std::string> parse_control_path(std::string_view text) {
   return parse_socket_path(text);
 }
 
+Parsed<std::string> parse_keeper_path(std::string_view text) {
+  if (text.empty()) return std::string();
+  return parse_control_path(text);
+}
+
 Parsed<std::string> parse_directory(std::string_view text) {
   if (text.empty() || text.starts_with('/')) return std::string(text);
   return reject("{} is a relative path; write an absolute one", in_quotes(text));

@@ -19,6 +19,8 @@ std::string problem_with_variable(std::string_view name);
 Parsed<std::string> parse_socket_path(std::string_view text);
 // The control socket's: the same, or "none", which is the empty path.
 Parsed<std::string> parse_control_path(std::string_view text);
+// The keeper's: the same, or empty, which is "none" as well.
+Parsed<std::string> parse_keeper_path(std::string_view text);
 // Absolute, or empty.
 Parsed<std::string> parse_directory(std::string_view text);
 // A user's or group's name or number, or empty.
@@ -30,6 +32,8 @@ inline constexpr Unit<std::string> kSocketPath{"a path such as \"/run/app/api.so
                                                parse_socket_path};
 inline constexpr Unit<std::string> kControlPath{"a path such as \"/run/perch/control.sock\"",
                                                 parse_control_path};
+inline constexpr Unit<std::string> kKeeperPath{"a path such as \"/run/perch/keep.sock\"",
+                                               parse_keeper_path};
 inline constexpr Unit<std::string> kDirectory{"a path such as \"/srv/app\"", parse_directory};
 inline constexpr Unit<std::string> kAccount{"a name, or a number in quotes", parse_account};
 inline constexpr Unit<std::string> kAccessRule{"\"user:NAME\" or \"group:NAME\"",

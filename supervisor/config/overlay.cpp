@@ -50,6 +50,7 @@ class Overlay {
 
   void apply() {
     set_perch("control", "--control", overrides_.control);
+    set_perch("keeper", "--keeper", overrides_.keeper);
     set_perch("log_format", "--log-format", overrides_.log_format);
     const std::vector<std::string> added = add_listeners();
     apply_to_worker(added);

@@ -39,6 +39,7 @@ void read_perch(TableReader table, PerchConfig& into) {
   table.read("operators", into.operators, kAccessRule);
   table.read("http", into.http, kHttpAddress);
   table.read("reload_on_change", into.reload_on_change);
+  table.read("keeper", into.keeper, kKeeperPath);
   table.refuse_others();
 }
 

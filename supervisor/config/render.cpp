@@ -174,6 +174,7 @@ Settings settings_of(const PerchConfig& perch) {
   out.strings("operators", perch.operators);
   out.text("http", perch.http ? tcp_address_text(*perch.http) : "");
   out.flag("reload_on_change", perch.reload_on_change);
+  out.text("keeper", perch.keeper);
   return std::move(out).take();
 }
 

@@ -118,6 +118,7 @@ struct PerchConfig {
   // "group:NAME", names or numbers.
   std::vector<std::string> readers;
   std::vector<std::string> operators;
+  std::string keeper;              // the socket of a `perch keep`; empty: none
   std::optional<TcpAddress> http;  // /livez, /readyz and /metrics
   bool reload_on_change = false;   // of the file
   LogLevel log_level = LogLevel::Info;

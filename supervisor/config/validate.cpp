@@ -170,6 +170,7 @@ void check_worker(const Config& config, const Worker& worker, Report& report) {
 void check_paths(const Config& config, Report& report) {
   std::map<std::string, std::string> owners;
   if (!config.perch.control.empty()) owners[normal(config.perch.control)] = "the control socket";
+  if (!config.perch.keeper.empty()) owners[normal(config.perch.keeper)] = "the keeper";
   for (const auto& [name, listener] : config.listeners) {
     if (listener.path.empty()) continue;
     const auto [owner, is_new] =

@@ -46,6 +46,9 @@ void perch_families(Exposition& out, const PerchStatus& perch) {
       "perch_oom_protection_info", Gauge,
       "How well perch itself is protected from the OOM killer; a0 is best, d is not at all.");
   out.sample({{"tier", perch.oom_protection.tier}}, 1);
+  out.family("perch_keeper_connected", Gauge,
+             "1 while the keeper that is configured has perch's listeners.");
+  if (perch.keeper) out.sample({}, perch.keeper->connected);
   out.family("perch_config_reloads_total", Counter, "Reloads of the configuration.");
   out.sample({{"result", "ok"}}, perch.reloads.ok);
   out.sample({{"result", "failed"}}, perch.reloads.failed);

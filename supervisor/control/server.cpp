@@ -1,30 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/control/server.h"
 
-#include <sys/stat.h>
-
 #include <utility>
 #include <variant>
 
 #include "common/posix/unix_socket.h"
 #include "supervisor/control/routes.h"
 #include "supervisor/listener/claim.h"
+#include "supervisor/listener/socket_directory.h"
 
 namespace perch::control {
 namespace {
 
 constexpr int kBacklog = 128;
 
-// The last component only: "/run/perch" in a container that has none yet.
-void make_directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) return;
-  // Whatever is wrong with the directory, the claim will say.
-  (void)::mkdir(path.substr(0, slash).c_str(), 0755);
-}
-
 Result<listener::Listener> take(const std::string& path) {
-  make_directory_of(path);
+  listener::make_last_directory_of(path);
   listener::Warnings unsaid;  // what a spare link or a backlog is worth does not matter here
   auto outcome = listener::claim({.path = path,
                                   .mode = 0600,

@@ -62,6 +62,14 @@ ordered_json process_json(const ProcessFigures& process) {
           {"max_fds", or_null(process.max_fds)}};
 }
 
+ordered_json keeper_json(const std::optional<KeeperStatus>& keeper) {
+  if (!keeper) return {};
+  return {{"path", keeper->path},
+          {"connected", keeper->connected},
+          {"trouble", keeper->trouble},
+          {"listeners", keeper->listeners}};
+}
+
 ordered_json perch_json(const PerchStatus& perch) {
   return {{"version", perch.version},
           {"pid", perch.pid},
@@ -71,6 +79,7 @@ ordered_json perch_json(const PerchStatus& perch) {
           {"reloads", reloads_json(perch.reloads)},
           {"oom_protection",
            {{"tier", perch.oom_protection.tier}, {"detail", perch.oom_protection.detail}}},
+          {"keeper", keeper_json(perch.keeper)},
           {"log_dropped", perch.log_dropped},
           {"process", process_json(perch.process)}};
 }

@@ -39,6 +39,13 @@ struct OomProtection {
   std::string detail{};  // why this one, and what would give a better one
 };
 
+struct KeeperStatus {
+  std::string path{};
+  bool connected = false;
+  std::string trouble{};        // why not, or what it refused last; empty: all is well
+  std::uint64_t listeners = 0;  // that it keeps
+};
+
 struct PerchStatus {
   std::string version{};
   pid_t pid = 0;
@@ -47,6 +54,7 @@ struct PerchStatus {
   std::string config{};  // the file's path; empty: command line alone
   ReloadStatus reloads{};
   OomProtection oom_protection{};
+  std::optional<KeeperStatus> keeper{};  // null: none is configured
   std::uint64_t log_dropped = 0;
   ProcessFigures process{};
 };
@@ -55,7 +63,7 @@ struct ListenerStatus {
   std::string path{};
   std::optional<std::uint64_t> inode{};              // null for abstract names
   std::optional<std::uint32_t> backlog{}, queued{};  // null where there is no sock_diag
-  std::string claimed{};                             // "bound" or "replaced-stale"
+  std::string claimed{};                             // "bound", "replaced-stale" or "revived"
   std::string state{"listening"};  // "lost": a live owner has the path; "away": not to be had now
   std::optional<mode_t> mode{};    // as it is now
   bool guarded = false;            // somebody hears when the path is taken away

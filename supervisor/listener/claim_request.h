@@ -4,6 +4,7 @@
 // or claimed anew by it.
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <optional>
@@ -21,6 +22,7 @@ struct ClaimRequest {
   int backlog = 4096;
   config::OnExit on_exit = config::OnExit::Keep;
   config::PeerCredentials peercred = config::PeerCredentials::Perch;
+  int socket_type = SOCK_STREAM;
 };
 
 }  // namespace perch::listener

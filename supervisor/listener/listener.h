@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Listener: a listening Unix socket at a path, and all that keeps the path ours: the lock and the
-// spare link. Made by listener::claim. It lives as long as perch keeps the path; generations of
-// workers get copies of the descriptor. The path is never bound again while it lives.
+// spare link. Made by listener::claim or listener::revive. It lives as long as perch keeps the
+// path; generations of workers get copies of the descriptor. The path is never bound again while it
+// lives.
 #pragma once
 
 #include <sys/types.h>
@@ -21,12 +22,13 @@
 
 namespace perch::listener {
 
-enum class ClaimedAs { Bound, ReplacedStale };
+// Revived: it was the listener of an earlier perch, and a keeper had it meanwhile.
+enum class ClaimedAs { Bound, ReplacedStale, Revived };
 
 class Listener {
  public:
   struct Parts {
-    UniqueFd socket;                           // SOCK_STREAM, listening, close-on-exec
+    UniqueFd socket;                           // listening, close-on-exec
     std::optional<PinnedFile> file;            // the socket file; none for abstract names
     std::optional<SocketDirectory> directory;  // none for abstract names
     std::optional<PathLock> lock;              // none for abstract names

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/posix/file.h"
+#include "common/value/text.h"
 
 namespace perch::listener {
 namespace {
@@ -68,18 +69,27 @@ bool is_still_named(const SocketDirectory& directory, const struct stat& opened)
          named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
+constexpr std::string_view kKeeperLine = "\nkept by ";
+
 std::string holder(int lock_file) {
-  const auto text = read_open_file(lock_file);
-  const auto digits = text ? text->substr(0, text->find_first_not_of("0123456789")) : "";
-  return digits.empty() ? "another perch" : "another perch (pid " + digits + ")";
+  const std::string text = read_open_file(lock_file).value_or("");
+  const auto digits = text.substr(0, text.find_first_not_of("0123456789"));
+  std::string holder = "another perch";
+  if (!digits.empty()) holder.append(" (pid ").append(digits).append(")");
+  const auto keeper = text.find(kKeeperLine);
+  if (keeper == std::string::npos) return holder;
+  const std::size_t begin = keeper + kKeeperLine.size();
+  return holder + ", or by the keeper at " +
+         printable(text.substr(begin, text.find('\n', begin) - begin)) + " for it";
 }
 
 // Failures are of no account: the lock holds without it.
-void note_pid(int lock_file) {
-  const std::string text = std::to_string(::getpid()) + "\n";
+void note(int lock_file, const std::string& text) {
   if (::ftruncate(lock_file, 0) != 0) return;
   [[maybe_unused]] const auto written = ::pwrite(lock_file, text.data(), text.size(), 0);
 }
+
+void note_pid(int lock_file) { note(lock_file, std::to_string(::getpid()) + "\n"); }
 
 }  // namespace
 
@@ -88,25 +98,40 @@ bool PathLock::is_named_in(const SocketDirectory& directory) const {
   return ::fstat(file_.get(), &opened) == 0 && is_still_named(directory, opened);
 }
 
+void PathLock::note_keeper(const std::string& path) const {
+  note(file_.get(), std::to_string(::getpid()) + std::string(kKeeperLine) + path + "\n");
+}
+
+Attempt<std::optional<PathLock>> PathLock::lock(UniqueFd file, const SocketDirectory& directory) {
+  const std::string path = directory.path_of(directory.lock_name());
+  struct stat opened{};
+  if (::fstat(file.get(), &opened) != 0) return failed(Error::from_errno(errno, "fstat lock"));
+  if (!S_ISREG(opened.st_mode)) return std::unexpected(not_lockable(path));
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return owned(holder(file.get()));
+    return failed(Error::from_errno(errno, "flock " + path));
+  }
+  if (!is_still_named(directory, opened)) return std::nullopt;
+  note_pid(file.get());
+  return PathLock(std::move(file), opened.st_ino);
+}
+
 Attempt<PathLock> PathLock::try_lock(const SocketDirectory& directory) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto file = open_lock_file(directory);
     if (!file) return std::unexpected(std::move(file.error()));
-    struct stat opened{};
-    if (::fstat(file->get(), &opened) != 0) return failed(Error::from_errno(errno, "fstat lock"));
-    if (!S_ISREG(opened.st_mode)) {
-      return std::unexpected(not_lockable(directory.path_of(directory.lock_name())));
-    }
-    if (::flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) return owned(holder(file->get()));
-      return failed(Error::from_errno(errno, "flock " + directory.path_of(directory.lock_name())));
-    }
-    // A lock on a file that has lost its name excludes nobody.
-    if (!is_still_named(directory, opened)) continue;
-    note_pid(file->get());
-    return PathLock(std::move(*file), opened.st_ino);
+    auto locked = lock(std::move(*file), directory);
+    if (!locked) return std::unexpected(std::move(locked.error()));
+    if (*locked) return std::move(**locked);
   }
   return owned("somebody who keeps removing " + directory.path_of(directory.lock_name()));
+}
+
+Attempt<PathLock> PathLock::adopt(UniqueFd file, const SocketDirectory& directory) {
+  auto locked = lock(std::move(file), directory);
+  if (!locked) return std::unexpected(std::move(locked.error()));
+  if (*locked) return std::move(**locked);
+  return refused("lock " + directory.path_of(directory.lock_name()) + " was removed or replaced");
 }
 
 }  // namespace perch::listener

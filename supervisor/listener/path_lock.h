@@ -7,6 +7,9 @@
 
 #include <sys/types.h>
 
+#include <optional>
+#include <string>
+
 #include "common/value/unique_fd.h"
 #include "supervisor/listener/obstacle.h"
 #include "supervisor/listener/socket_directory.h"
@@ -19,12 +22,21 @@ class PathLock {
   // or not a file that can be locked.
   static Attempt<PathLock> try_lock(const SocketDirectory& directory);
 
+  // A lock that an earlier perch took, by its very file: it may be held already, by us as by who
+  // keeps a copy of the descriptor. Obstacles as above.
+  static Attempt<PathLock> adopt(UniqueFd file, const SocketDirectory& directory);
+
   // False once the file has lost its name there: then it excludes nobody any more.
   [[nodiscard]] bool is_named_in(const SocketDirectory& directory) const;
   // Of the lock file: tells the temporary names of this lock's holders from those of others.
   [[nodiscard]] ino_t inode() const noexcept { return inode_; }
+  [[nodiscard]] int fd() const noexcept { return file_.get(); }
+  // Writes beside our pid who keeps a copy of it, for those who find the path locked.
+  void note_keeper(const std::string& path) const;
 
  private:
+  // Nothing: the file has lost its name there, and a lock on it excludes nobody.
+  static Attempt<std::optional<PathLock>> lock(UniqueFd file, const SocketDirectory& directory);
   PathLock(UniqueFd file, ino_t inode) noexcept : file_(std::move(file)), inode_(inode) {}
   UniqueFd file_;
   ino_t inode_;

@@ -116,4 +116,9 @@ void SocketDirectory::remove_if(const std::string& name, FileId id) const noexce
   ::unlinkat(fd_.get(), name.c_str(), 0);
 }
 
+void make_last_directory_of(const std::string& path) noexcept {
+  const std::string directory = split(path).directory;
+  [[maybe_unused]] const int made = ::mkdir(directory.c_str(), 0755);
+}
+
 }  // namespace perch::listener

@@ -54,4 +54,7 @@ class SocketDirectory {
   std::string basename_;
 };
 
+// "/run/perch" in a container that has none yet. Whatever is wrong with it, open() will say.
+void make_last_directory_of(const std::string& path) noexcept;
+
 }  // namespace perch::listener

@@ -39,7 +39,7 @@ Result<void> bind_with_mode(int socket, const UnixAddress& address, std::optiona
 Result<UniqueFd> bound_socket(const std::string& path, const ClaimRequest& request) {
   const auto address = unix_address(path);
   if (!address) return std::unexpected(address.error());
-  auto socket = unix_socket(SOCK_STREAM, Blocking::No);
+  auto socket = unix_socket(request.socket_type, Blocking::No);
   if (!socket) return socket;
   if (auto bound = bind_with_mode(socket->get(), *address, request.mode); !bound) {
     return std::unexpected(std::move(bound.error()));

@@ -116,6 +116,7 @@ PERCH_CHILD int set_capabilities(ChildPlan& plan) {
 
 // After the credentials, whose change clears it. The parent may have died before it was set.
 PERCH_CHILD int set_death_signal(ChildPlan& plan) {
+  if (plan.outlives_parent) return 0;
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
   return ::getppid() == plan.parent ? 0 : ESRCH;
 }

@@ -68,6 +68,7 @@ struct ChildPlan {
   gid_t gid = 0;
   uid_t uid = 0;
   CapabilityPlan capabilities;
+  bool outlives_parent = false;
   pid_t parent = 0;  // as the child sees it
   // Left by the child.
   pid_t pid = 0;

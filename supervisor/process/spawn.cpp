@@ -97,6 +97,7 @@ struct PlanStorage {
     plan.capabilities = request.capabilities;
     plan.filter.program = request.filter;
     plan.filter.no_new_privs = request.no_new_privs;
+    plan.outlives_parent = request.outlives_parent;
     return plan;
   }
 };

@@ -44,7 +44,8 @@ struct SpawnRequest {
   CapabilityPlan capabilities;
   // A seccomp filter with notifications (install_filter.h), borrowed; empty: none.
   std::span<const sock_filter> filter;
-  bool no_new_privs = false;  // with a filter: see FilterStep
+  bool no_new_privs = false;     // with a filter: see FilterStep
+  bool outlives_parent = false;  // else it is killed with us
 };
 
 struct SpawnFailure {

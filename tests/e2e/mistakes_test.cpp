@@ -19,7 +19,7 @@ const std::vector<Mistake> kTyped{
     {"the -- forgotten", "perch run --listen $PWD/api.sock sleep 60", 2, "'sleep'",
      "unexpected argument", "goes after --"},
     {"a command for status", "perch status -- true", 2, "after --",
-     "only run, check and doctor take", "see perch status --help"},
+     "only run, check, doctor and keep take", "see perch status --help"},
     {"a file without -c", "perch run perch.toml", 2, "'perch.toml'", "unexpected argument",
      "given with -c"},
     {"a worker and all of them", "perch restart app --all", 2, "restart", "not both",

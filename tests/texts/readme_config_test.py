@@ -87,7 +87,7 @@ class Reload(unittest.TestCase):
     OTHER = {
         "perch": {"log_level": '"debug"', "log_format": '"json"', "readers": '["user:daemon"]',
                   "operators": '["user:daemon"]', "http": '"127.0.0.1:9480"',
-                  "reload_on_change": "true"},
+                  "reload_on_change": "true", "keeper": '"/run/k.sock"'},
         "listeners.api": {"mode": '"0600"', "user": '"daemon"', "group": '"daemon"', "backlog": "9",
                           "wait_for_owner": '"1s"', "on_exit": '"unlink"',
                           "peercred": '"worker"'},

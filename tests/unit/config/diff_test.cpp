@@ -105,6 +105,7 @@ const std::vector<Change<PerchConfig>> kPerchChanges{
     {"operators", [](auto& perch) { perch.operators = {"group:www"}; }},
     {"http", [](auto& perch) { perch.http = {"", 80}; }},
     {"reload_on_change", [](auto& perch) { perch.reload_on_change = true; }},
+    {"keeper", [](auto& perch) { perch.keeper = "/k"; }},
 };
 
 }  // namespace

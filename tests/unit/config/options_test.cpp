@@ -235,7 +235,7 @@ TEST_CASE("wrong usage is one line with a hint, on stderr, and exit code 2") {
        "unknown option '--folow' (did you mean --follow?); see perch events --help"},
       {{"ready", "--json"}, "unknown option '--json'; see perch ready --help"},
       {{"status", "--", "x"},
-       "only run, check and doctor take a command after --; see perch status --help"},
+       "only run, check, doctor and keep take a command after --; see perch status --help"},
   };
   for (const auto& [words, text] : wrong) {
     const ExitWithText exit = exit_of(words);

@@ -208,9 +208,11 @@ const std::vector<Broken> kBrokenFiles{
      "f:2:12: perch.readers[0]: \"adm\" names nobody; write \"user:NAME\" or \"group:NAME\""},
     {"[perch]\ncontrol = \"perch.sock\"\n[workers.app]\ncommand = [\"a\"]\n",
      "f:2:11: perch.control: \"perch.sock\" is not an absolute path; write one, or \"none\""},
+    {"[perch]\nkeeper = \"keep.sock\"\n[workers.app]\ncommand = [\"a\"]\n",
+     "f:2:10: perch.keeper: \"keep.sock\" is not an absolute path; write one, or \"none\""},
     {"[perch]\nlog.level = \"debug\"\n[workers.app]\ncommand = [\"a\"]\n",
      "f:2:1: perch.log: unknown key; known are: control, log_level, log_format, readers, "
-     "operators, http, reload_on_change"},
+     "operators, http, reload_on_change, keeper"},
 };
 
 // Files that are not TOML, or not what a parser should see.
@@ -296,7 +298,7 @@ command = []
 listeners = ["ap"]
 stop_timeout = 3
 )") == "f:2:1: perch.colour: unknown key; known are: control, log_level, log_format, readers, "
-       "operators, http, reload_on_change\n"
+       "operators, http, reload_on_change, keeper\n"
        "f:4:8: listeners.api.path: \"api.sock\" is a relative path; write an absolute one, or "
        "@name for an abstract socket\n"
        "f:8:11: workers.app.command: the command is empty; write the program and its arguments\n"

@@ -72,6 +72,7 @@ readers = ["user:prometheus", "group:100"]
 operators = ["group:adm"]
 http = "[::1]:9480"
 reload_on_change = true
+keeper = "/run/perch/keep.sock"
 
 [listeners."a.b"]
 path = "@abstract"
@@ -202,6 +203,7 @@ TEST_CASE("every value of a file arrives") {
   CHECK(config.perch.operators == std::vector<std::string>{"group:adm"});
   CHECK(config.perch.http == TcpAddress{"::1", 9480});
   CHECK(config.perch.reload_on_change);
+  CHECK(config.perch.keeper == "/run/perch/keep.sock");
   const ListenerConfig& listener = config.listeners.at("a.b");
   CHECK(listener == ListenerConfig{"@abstract", 0600, "www-data", "33", 1, 0ms, OnExit::Unlink,
                                    PeerCredentials::Worker});

@@ -25,6 +25,7 @@ Status example() {
                   .config = "/etc/perch.toml",
                   .reloads = {.ok = 2, .failed = 1, .last_error = {}, .last_ok = false},
                   .oom_protection = {.tier = "b", .detail = "raised score"},
+                  .keeper = KeeperStatus{.path = "/k", .connected = true},
                   .log_dropped = 3,
                   .process = {.cpu_seconds = 0.25,
                               .resident_bytes = 2'500'000,
@@ -87,6 +88,8 @@ TEST_CASE("a status as metrics, and what it does not know is left out") {
 perch_build_info{version="0.1.0"} 1
 # TYPE perch_oom_protection_info gauge
 perch_oom_protection_info{tier="b"} 1
+# TYPE perch_keeper_connected gauge
+perch_keeper_connected 1
 # TYPE perch_config_reloads_total counter
 perch_config_reloads_total{result="ok"} 2
 perch_config_reloads_total{result="failed"} 1

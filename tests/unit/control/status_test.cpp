@@ -37,6 +37,7 @@ Status example() {
       .config = "/etc/perch.toml",
       .reloads = {.ok = 2, .failed = 1, .last_error = {}, .last_ok = true, .last_at = kWhen},
       .oom_protection = {.tier = "b", .detail = "raised score"},
+      .keeper = KeeperStatus{.path = "/k", .connected = true, .listeners = 2},
       .log_dropped = 3,
       .process = {.cpu_seconds = 1.5, .resident_bytes = 4096}};
   status.listeners["api"] = {.path = "/run/app/api.sock",
@@ -82,7 +83,9 @@ TEST_CASE("the document has every field, unknown is null") {
     "uptime_seconds": 90.0, "config": "/etc/perch.toml",
     "reloads": {"ok": 2, "failed": 1, "last_ok": true, "last_at": "2026-01-01T00:00:00.007Z",
                 "last_error": null},
-    "oom_protection": {"tier": "b", "detail": "raised score"}, "log_dropped": 3,
+    "oom_protection": {"tier": "b", "detail": "raised score"},
+    "keeper": {"path": "/k", "connected": true, "trouble": "", "listeners": 2},
+    "log_dropped": 3,
     "process": {"cpu_seconds": 1.5, "resident_bytes": 4096, "virtual_bytes": null,
                 "open_fds": null, "max_fds": null}})"));
   CHECK(document.at("listeners") == json::parse(R"({"api": {

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/keeper/charge.h"
+
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "supervisor/config/schema.h"
+#include "supervisor/lifecycle/backoff.h"
+#include "supervisor/process/process_tree.h"
+
+namespace perch::keeper {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kCannotExec = 126;
+constexpr int kNotFound = 127;
+constexpr int kSignalled = 128;
+
+bool asks_to_end(int number) { return number == SIGTERM || number == SIGINT || number == SIGQUIT; }
+
+}  // namespace
+
+Charge::Charge(Loop& loop, Log& log, process::Spawner& spawner, process::Reaper& reaper,
+               process::SpawnRequest request, OnEnd on_end)
+    : log_(log),
+      spawner_(spawner),
+      reaper_(reaper),
+      request_(std::move(request)),
+      on_end_(std::move(on_end)),
+      restart_(loop, [this](milliseconds) { start_if_alone(); }),
+      ended_(loop, [this](milliseconds) { on_end_(exit_code_); }) {
+  for (const pid_t pid : reaper_.children().list()) foreign_.insert(pid);
+}
+
+Charge::~Charge() {
+  if (pid_ != 0) reaper_.forget(pid_);
+}
+
+void Charge::start() {
+  waits_for_rest_ = false;
+  auto child = spawner_.spawn(request_);
+  if (!child) return on_start_failed(child.error());
+  pid_ = child->pid;
+  started_ = Clock::now();
+  started_once_ = true;
+  log_.info("keeper: {} is pid {}", request_.command.front(), pid_);
+  if (const auto watched = reaper_.watch(pid_, std::move(child->pidfd), *this); !watched) {
+    log_.error("keeper: {}", watched.error().text());
+    pid_ = 0;
+    end(1);
+  }
+}
+
+// A typo must not be tried for ever; what could be started once is only away for a moment.
+void Charge::on_start_failed(const process::SpawnFailure& failure) {
+  if (started_once_) return start_again(failure.text());
+  log_.error("keeper: {}", failure.text());
+  end(failure.error == ENOENT ? kNotFound : kCannotExec);
+}
+
+void Charge::signal(int number) {
+  stopping_ = stopping_ || asks_to_end(number);
+  if (pid_ != 0) return static_cast<void>(reaper_.signal(pid_, number));
+  if (stopping_) end(0);
+}
+
+void Charge::on_orphan_reaped(pid_t pid) {
+  foreign_.erase(pid);
+  if (waits_for_rest_) start_if_alone();
+}
+
+void Charge::on_dead() { pid_ = 0; }
+
+void Charge::on_reaped(const process::Exit& exit) {
+  if (!exit.by_signal) return end(exit.status);
+  if (stopping_) return end(kSignalled + exit.status);
+  start_again(std::string("killed by SIG") + ::sigabbrev_np(exit.status));
+}
+
+void Charge::start_again(const std::string& why) {
+  const auto decision =
+      lifecycle::decide(config::RestartConfig{}, failures_,
+                        {.cause = lifecycle::Cause::Signal, .ready_for = Clock::now() - started_},
+                        std::uniform_real_distribution<>()(dice_));
+  failures_ = decision.failures;
+  log_.warn("keeper: {}: {}; it is started again", request_.command.front(), why);
+  restart_.arm(decision.delay);
+}
+
+void Charge::start_if_alone() {
+  waits_for_rest_ = !alone();
+  if (!waits_for_rest_) start();
+}
+
+bool Charge::alone() {
+  const process::Lineage ours{.leader = 0, .session = 0, .tag = {}, .cgroup = nullptr};
+  const auto sweep = process::kill_tree(
+      ours, reaper_.children(), [this](pid_t pid) { return foreign_.contains(pid); },
+      process::Orphans::OfOneWorker);
+  return sweep.killed.empty();
+}
+
+// Not at once: its owner may be in the middle of a call, of start() or of the reaper.
+void Charge::end(int exit_code) {
+  exit_code_ = exit_code;
+  restart_.disarm();
+  waits_for_rest_ = false;
+  ended_.arm(milliseconds::zero());
+}
+
+}  // namespace perch::keeper

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Line: perch's end of the connection to its keeper. It fetches what an earlier perch left there,
+// then brings the keeper up to date, one key after the other. A keeper that is away, refuses or
+// hangs costs nothing but the try: while there is no connection one is tried again by a timer,
+// after 0.1 s at first and every 5 s at last; while there is one nothing runs.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/loop/fd_watcher.h"
+#include "common/loop/loop.h"
+#include "common/loop/timer.h"
+#include "common/posix/fd_passing.h"
+#include "common/posix/notify_message.h"
+#include "common/value/error.h"
+#include "common/value/unique_fd.h"
+
+namespace perch::keeper {
+
+class Line {
+ public:
+  struct Fetched {
+    std::string key;
+    std::string facts;
+    std::vector<UniqueFd> fds;
+  };
+  struct Offer {
+    std::string facts;
+    std::vector<int> fds;  // lent for the moment of the call
+  };
+
+  // None of these may destroy the line.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // Once for each connection: all that is kept there.
+    virtual void on_connected(std::vector<Fetched> kept) = 0;
+    // What is to be kept under this key now; nothing: it is to be dropped.
+    virtual std::optional<Offer> offer(const std::string& key) = 0;
+    virtual void on_kept(const std::string& key) = 0;
+    // A keeper that refuses to keep something, or, with the connection gone, all that ends one.
+    virtual void on_trouble(const std::string& why) = 0;
+  };
+
+  Line(Loop& loop, std::string path, Owner& owner);
+  // Takes leave: what is kept is for the next perch.
+  ~Line();
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  // One try, if there is no connection.
+  void connect();
+  // Ends the connection and tries no more until connect().
+  void leave();
+  // What is offered under this key may have changed.
+  void touch(const std::string& key);
+  // Works until nothing is under way, for as long as this at most; false: something still is.
+  bool settle(std::chrono::milliseconds patience);
+
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  [[nodiscard]] bool connected() const noexcept { return phase_ == Phase::Connected; }
+  // While connected: an OOM kill that takes all of this container spares the keeper.
+  [[nodiscard]] bool is_apart() const noexcept { return apart_; }
+
+ private:
+  enum class Phase { Away, Greeting, Fetching, Connected };
+
+  Result<void> open();
+  [[nodiscard]] bool busy() const noexcept;
+  void hear();
+  // False: nothing more is there.
+  bool receive_one();
+  void on_answer(Datagram answer);
+  void on_welcome(const NotifyMessage& answer);
+  void on_fetched(const NotifyMessage& answer, std::vector<UniqueFd> fds);
+  void on_done(const NotifyMessage& answer);
+  void ask(const std::string& request, std::span<const int> fds = {});
+  void ask_next();
+  void lose(const std::string& why);
+  void hang_up();
+
+  std::string path_;
+  Owner& owner_;
+  UniqueFd socket_;
+  std::optional<FdWatcher> watcher_;
+  Loop& loop_;
+  Timer retry_;
+  std::chrono::milliseconds patience_{};
+  Phase phase_ = Phase::Away;
+  bool apart_ = false;
+  std::vector<Fetched> fetched_;  // while fetching
+  std::set<std::string> touched_;
+  std::string asked_;  // the key of the request under way
+};
+
+}  // namespace perch::keeper

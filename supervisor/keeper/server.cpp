@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/keeper/server.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/posix/unix_socket.h"
+#include "supervisor/listener/claim.h"
+#include "supervisor/listener/socket_directory.h"
+
+namespace perch::keeper {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kBacklog = 64;
+constexpr int kAcceptsPerTurn = 16;
+// A perch, those that wait for its end, and somebody who looks.
+constexpr std::size_t kMaxPeers = 16;
+constexpr int kMessagesPerTurn = 64;
+// What an owner can have said before it died: its socket's buffer holds less.
+constexpr int kLastWords = 4096;
+constexpr milliseconds kPause{1'000};
+// A process that dies closes its sockets a moment before its pidfd says so.
+constexpr milliseconds kDeathTakes{250};
+
+Result<listener::Listener> take(const ServerOptions& options) {
+  listener::make_last_directory_of(options.path);
+  listener::Warnings unsaid;  // what a spare link or a backlog is worth does not matter here
+  auto outcome = listener::claim({.path = options.path,
+                                  .mode = options.users.empty() ? 0600 : 0666,
+                                  .uid = {},
+                                  .gid = {},
+                                  .backlog = kBacklog,
+                                  .on_exit = config::OnExit::Unlink,
+                                  .peercred = config::PeerCredentials::Perch,
+                                  .socket_type = SOCK_SEQPACKET},
+                                 unsaid);
+  if (!outcome) return fail_within("keeper", std::move(outcome.error()));
+  if (const auto* owned = std::get_if<listener::Owned>(&*outcome)) {
+    return refuse("keeper: " + options.path + " is held by " + owned->by +
+                  "; end that one, or choose another path with --socket");
+  }
+  if (const auto* refused = std::get_if<listener::Refused>(&*outcome)) {
+    return refuse("keeper: " + refused->why);
+  }
+  return std::get<listener::Listener>(std::move(*outcome));
+}
+
+bool is_alive(int pidfd, milliseconds patience) {
+  pollfd process{.fd = pidfd, .events = POLLIN, .revents = 0};
+  return pidfd >= 0 && ::poll(&process, 1, static_cast<int>(patience.count())) == 0;
+}
+
+}  // namespace
+
+struct KeepServer::Peer {
+  Number number;
+  ucred who;
+  UniqueFd pidfd;  // none where its process is not to be seen from here
+  UniqueFd socket;
+  std::optional<FdWatcher> watcher{};
+  bool took_leave = false;
+
+  // For people. Another container's process has no number here.
+  [[nodiscard]] std::string name() const {
+    const std::string place =
+        who.pid > 0 ? "pid " + std::to_string(who.pid) : "in another container";
+    return "perch (" + place + ", uid " + std::to_string(who.uid) + ")";
+  }
+};
+
+Result<std::unique_ptr<KeepServer>> KeepServer::open(Loop& loop, Log& log, ServerOptions options) {
+  auto socket = take(options);
+  if (!socket) return std::unexpected(std::move(socket.error()));
+  std::unique_ptr<KeepServer> server(
+      new KeepServer(loop, log, std::move(options), std::move(*socket)));
+  if (auto watched = server->watch(); !watched) return fail_within("keeper", watched.error());
+  return server;
+}
+
+KeepServer::KeepServer(Loop& loop, Log& log, ServerOptions options, listener::Listener socket)
+    : loop_(loop),
+      log_(log),
+      options_(std::move(options)),
+      socket_(std::move(socket)),
+      accept_later_(loop, [this](milliseconds) { watcher_->watch({.readable = true}); }) {}
+
+KeepServer::~KeepServer() = default;
+
+Result<void> KeepServer::watch() {
+  auto watcher = FdWatcher::create(loop_, socket_.fd(), [this](Readiness) { on_connections(); });
+  if (!watcher) return std::unexpected(std::move(watcher.error()));
+  watcher_ = std::move(*watcher);
+  watcher_->watch({.readable = true});
+  log_.info("keeper: keeps sockets at {}", options_.path);
+  return {};
+}
+
+void KeepServer::on_connections() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    UniqueFd connection(::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (connection) {
+      admit(std::move(connection));
+      continue;
+    }
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+    // Without descriptors who waits stays readable: polling on would spin.
+    log_.warn("keeper: {}: {}", options_.path, Error::from_errno(errno, "accept").text());
+    watcher_->stop();
+    accept_later_.arm(kPause);
+    return;
+  }
+}
+
+void KeepServer::admit(UniqueFd connection) {
+  const auto who = peer_credentials(connection.get());
+  if (!who) return;
+  make_room();
+  UniqueFd pidfd(who->pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, who->pid, 0)) : -1);
+  auto peer = std::make_unique<Peer>(++last_number_, *who, std::move(pidfd), std::move(connection));
+  auto watcher = FdWatcher::create(loop_, peer->socket.get(),
+                                   [this, number = peer->number](Readiness) { hear(number); });
+  if (!watcher) return log_.warn("keeper: {}", watcher.error().text());
+  peer->watcher = std::move(*watcher);
+  peer->watcher->watch({.readable = true});
+  peers_.emplace(peer->number, std::move(peer));
+}
+
+// Who came first and says nothing goes; the owner stays.
+void KeepServer::make_room() {
+  if (peers_.size() < kMaxPeers) return;
+  const auto oldest =
+      std::ranges::find_if(peers_, [this](const auto& entry) { return entry.first != owner_; });
+  if (oldest != peers_.end()) peers_.erase(oldest);
+}
+
+void KeepServer::hear(Number number) {
+  for (int i = 0; i < kMessagesPerTurn && receive_from(number); ++i) continue;
+}
+
+bool KeepServer::receive_from(Number number) {
+  const auto found = peers_.find(number);
+  if (found == peers_.end()) return false;
+  Peer& peer = *found->second;
+  auto datagram = receive_datagram(peer.socket.get());
+  if (datagram) return serve(peer, std::move(*datagram));
+  switch (datagram.error()) {
+    case ReceiveEnd::WouldBlock:
+      return false;
+    case ReceiveEnd::Truncated:
+      return say(peer, refused("the keeper has no room for so large a message, or for its "
+                               "descriptors: raise its RLIMIT_NOFILE"));
+    case ReceiveEnd::Closed:
+    case ReceiveEnd::Failed:
+      break;
+  }
+  end(number);
+  return false;
+}
+
+bool KeepServer::serve(Peer& peer, Datagram datagram) {
+  using What = Request::What;
+  // An answer before it has spoken would be lost to it: what lies unread here resets the
+  // connection.
+  if (const std::string why = why_not_let_in(peer); !why.empty()) return refuse_and_end(peer, why);
+  const auto request = parse_request(datagram.payload, datagram.fds.size());
+  if (!request) return end_malformed(peer);
+  if (request->what == What::Hello) return greet(peer);
+  if (peer.number != owner_) return end_malformed(peer);
+  switch (request->what) {
+    case What::Hello:
+      break;
+    case What::Fetch:
+      return hand_next(peer, request->key);
+    case What::Keep:
+      return keep(peer, *request, std::move(datagram));
+    case What::Drop:
+      store_.drop(request->key);
+      return say(peer, dropped(request->key));
+    case What::Bye:
+      peer.took_leave = true;
+      end(peer.number);
+      return false;
+  }
+  return true;
+}
+
+std::string KeepServer::why_not_let_in(const Peer& peer) const {
+  const uid_t uid = peer.who.uid;
+  if (uid == 0 || uid == ::geteuid() || options_.users.contains(uid)) return {};
+  const std::string id = std::to_string(uid);
+  return "uid " + id + " may not use this keeper: let it in with perch keep --user " + id;
+}
+
+bool KeepServer::greet(Peer& peer) {
+  if (const std::string owner = owner_but(peer); !owner.empty()) {
+    return refuse_and_end(peer, "it serves " + owner +
+                                    ", which lives: end that one, or give this one another keeper");
+  }
+  if (std::exchange(owner_, peer.number) != peer.number) {
+    log_.info("keeper: {} has come; {} listener(s) are kept for it", peer.name(), store_.size());
+  }
+  departed_.reset();
+  return say(peer, welcome(options_.place == Place::Apart));
+}
+
+// The order of a death and of the next one's hello is that of the sockets' news, not of ours.
+std::string KeepServer::owner_but(const Peer& peer) {
+  if (owner_ == peer.number) return {};
+  for (int i = 0; i < kLastWords && receive_from(owner_); ++i) continue;
+  if (owner_ != 0) return peers_.at(owner_)->name();
+  if (!departed_ || departed_->who.pid == peer.who.pid) return {};
+  return is_alive(departed_->pidfd.get(), kDeathTakes) ? departed_->name() : "";
+}
+
+bool KeepServer::keep(const Peer& peer, const Request& request, Datagram datagram) {
+  const auto taken =
+      store_.keep(request.key, {.facts = request.facts, .fds = std::move(datagram.fds)});
+  return say(peer, taken ? kept(request.key) : refused(taken.error().text()));
+}
+
+bool KeepServer::hand_next(const Peer& peer, const std::string& after) {
+  const Store::Entry* const next = store_.after(after);
+  if (next == nullptr) return say(peer, keeper::end());
+  std::vector<int> fds;
+  for (const UniqueFd& fd : next->second.fds) fds.push_back(fd.get());
+  return say(peer, kept(next->first, next->second.facts), fds);
+}
+
+// Who does not read its answers has no use for them.
+bool KeepServer::say(const Peer& peer, const std::string& text, std::span<const int> fds) {
+  const auto sent = send_datagram(peer.socket.get(), text, fds);
+  if (sent) return true;
+  log_.warn("keeper: {}: {}", peer.name(), sent.error().text());
+  end(peer.number);
+  return false;
+}
+
+bool KeepServer::refuse_and_end(const Peer& peer, const std::string& why) {
+  log_.warn("keeper: {} is refused: {}", peer.name(), why);
+  static_cast<void>(send_datagram(peer.socket.get(), refused(why)));
+  end(peer.number);
+  return false;
+}
+
+bool KeepServer::end_malformed(const Peer& peer) {
+  log_.warn("keeper: {} said what no perch of this version says; its connection is ended",
+            peer.name());
+  end(peer.number);
+  return false;
+}
+
+// It may be in the middle of a call of its watcher.
+void KeepServer::end(Number number) {
+  auto peer = peers_.extract(number);
+  if (peer.empty() || number != owner_) return;
+  owner_ = 0;
+  log_.info("keeper: {} is gone; {} listener(s) are kept for the next", peer.mapped()->name(),
+            store_.size());
+  if (peer.mapped()->took_leave) return;
+  departed_ = std::move(peer.mapped());
+  departed_->watcher.reset();
+  departed_->socket.reset();
+}
+
+}  // namespace perch::keeper

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "supervisor/keeping.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "common/posix/unix_socket.h"
+
+namespace perch {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A keeper that hangs must not hold up a start or an end.
+constexpr milliseconds kPatience{2'000};
+
+// Which descriptors they are, in their order; another perch may have made another list.
+constexpr std::string_view kPathFacts = "socket file lock";
+constexpr std::string_view kAbstractFacts = "socket";
+
+// "/run//a" and "/run/a" are one; links are not looked at.
+std::string key_of(const std::string& path) {
+  if (is_abstract(path)) return path;
+  return std::filesystem::path(path).lexically_normal().string();
+}
+
+std::optional<listener::KeptListener> as_listener(keeper::Line::Fetched& fetched) {
+  auto& fds = fetched.fds;
+  if (fetched.facts == kAbstractFacts && fds.size() == 1) {
+    return listener::KeptListener{.socket = std::move(fds[0]), .file = {}, .lock = {}};
+  }
+  if (fetched.facts != kPathFacts || fds.size() != 3) return std::nullopt;
+  return listener::KeptListener{
+      .socket = std::move(fds[0]), .file = std::move(fds[1]), .lock = std::move(fds[2])};
+}
+
+}  // namespace
+
+Keeping::Keeping(Loop& loop, Log& log, const ListenerSet& listeners)
+    : loop_(loop),
+      log_(log),
+      listeners_(listeners),
+      look_soon_(loop, [this](milliseconds) { look(); }) {}
+
+void Keeping::use(const std::string& path) {
+  if (line_ && line_->path() == path) return;
+  if (line_) take_back(true);
+  line_.reset();
+  held_.clear();
+  trouble_.clear();
+  greeted_ = false;
+  hangs_ = false;
+  if (path.empty()) return;
+  line_ = std::make_unique<keeper::Line>(loop_, path, static_cast<keeper::Line::Owner&>(*this));
+  if (stage_ == Stage::Running) line_->connect();
+}
+
+void Keeping::fetch() {
+  if (!line_) return;
+  line_->connect();
+  settle();
+}
+
+std::optional<listener::KeptListener> Keeping::take(const std::string& path) {
+  auto found = fetched_.extract(key_of(path));
+  return found ? as_listener(found.mapped()) : std::nullopt;
+}
+
+void Keeping::discard(const std::string& path) {
+  if (!line_) return;
+  line_->touch(key_of(path));
+  settle();
+}
+
+void Keeping::yield() {
+  if (!line_ || !listeners_.all().empty()) return;
+  fetched_.clear();
+  line_->leave();
+}
+
+void Keeping::claimed() {
+  stage_ = Stage::Running;
+  if (!line_) return;
+  for (const auto& [key, fetched] : std::exchange(fetched_, {})) {
+    log_.info("keeper {}: drops {}: no listener has this path any more", line_->path(), key);
+    line_->touch(key);
+  }
+  look_soon();
+}
+
+void Keeping::end() {
+  stage_ = Stage::Leaving;
+  if (!line_) return;
+  look();
+  take_back(false);
+  line_.reset();
+}
+
+void Keeping::settle() {
+  if (hangs_) return;
+  hangs_ = !line_->settle(kPatience);
+  if (hangs_) on_trouble("it does not answer");
+}
+
+// The keeper's copy of a lock outlives ours: a path that is to be free must not stay with it.
+void Keeping::take_back(bool everything) {
+  takes_all_back_ = everything;
+  for (const auto& [name, listener] : listeners_.all()) {
+    const bool goes = listener->parts().request.on_exit == config::OnExit::Unlink;
+    if (connected() && (everything || goes)) line_->touch(key_of(listener->path()));
+  }
+  const Stage stage = std::exchange(stage_, Stage::Leaving);
+  settle();
+  stage_ = stage;
+  takes_all_back_ = false;
+}
+
+std::optional<control::KeeperStatus> Keeping::status() const {
+  if (!line_) return std::nullopt;
+  return control::KeeperStatus{.path = line_->path(),
+                               .connected = connected(),
+                               .trouble = trouble_,
+                               .listeners = held_.size()};
+}
+
+// While perch runs it has all that it wants: what the keeper has from before is compared by key and
+// put right, whatever its descriptors are.
+void Keeping::on_connected(std::vector<keeper::Line::Fetched> kept) {
+  if (!std::exchange(greeted_, true)) {
+    log_.info("keeper {}: connected; it keeps {} listener(s)", line_->path(), kept.size());
+  }
+  hangs_ = false;
+  trouble_.clear();
+  offered_.clear();
+  for (auto& fetched : kept) {
+    if (stage_ == Stage::Claiming) {
+      fetched_[fetched.key] = std::move(fetched);
+    } else {
+      line_->touch(fetched.key);
+    }
+  }
+  look_soon();
+}
+
+SharedListener Keeping::find(const std::string& key) const {
+  for (const auto& [name, listener] : listeners_.all()) {
+    if (key_of(listener->path()) == key) return listener;
+  }
+  return nullptr;
+}
+
+std::optional<keeper::Line::Offer> Keeping::offer(const std::string& key) {
+  const SharedListener listener = find(key);
+  const bool goes = listener && stage_ == Stage::Leaving &&
+                    listener->parts().request.on_exit == config::OnExit::Unlink;
+  held_.erase(key);
+  if (!listener || goes || takes_all_back_) return std::nullopt;
+  const bool has_file = listener->parts().file.has_value();
+  return keeper::Line::Offer{.facts = std::string(has_file ? kPathFacts : kAbstractFacts),
+                             .fds = listener::descriptors_to_keep(*listener)};
+}
+
+void Keeping::on_kept(const std::string& key) {
+  held_.insert(key);
+  hangs_ = false;
+  const SharedListener listener = find(key);
+  if (listener && listener->parts().lock) listener->parts().lock->note_keeper(line_->path());
+}
+
+void Keeping::on_trouble(const std::string& why) {
+  if (!connected()) {
+    held_.clear();
+    greeted_ = false;
+  }
+  if (std::exchange(trouble_, why) == why) return;
+  log_.warn(
+      "keeper {}: {}; {}", line_->path(), why,
+      connected() ? "that listener is not kept" : "perch runs on without it, and tries again");
+}
+
+void Keeping::look() {
+  if (!connected() || stage_ == Stage::Claiming) return;
+  std::map<std::string, std::weak_ptr<listener::Listener>> now;
+  for (const auto& [name, listener] : listeners_.all()) now[key_of(listener->path())] = listener;
+  for (const auto& [key, listener] : now) {
+    const auto before = offered_.find(key);
+    if (before == offered_.end() || before->second.lock() != listener.lock()) line_->touch(key);
+  }
+  const auto before = std::exchange(offered_, std::move(now));
+  for (const auto& [key, listener] : before) {
+    if (!offered_.contains(key)) line_->touch(key);
+  }
+}
+
+}  // namespace perch

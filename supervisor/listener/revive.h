@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Revive: a listener that an earlier perch had claimed, taken up from its descriptors. They were
+// kept by somebody while no perch lived: the socket still listens, its clients wait in the backlog,
+// and the lock was never free. Nothing is bound; the inode is the same. What somebody did to the
+// path meanwhile is the guardian's to put right, unless a live owner stands there.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "common/value/unique_fd.h"
+#include "supervisor/listener/claim_request.h"
+#include "supervisor/listener/listener.h"
+
+namespace perch::listener {
+
+// What there is to keep of a listener: for abstract names the socket alone.
+struct KeptListener {
+  UniqueFd socket;
+  UniqueFd file;  // O_PATH: the socket file
+  UniqueFd lock;
+};
+
+// Lent: what KeptListener is made of, in its order.
+std::vector<int> descriptors_to_keep(const Listener& listener);
+
+// The error says for people why it is of no use any more; its lock is then free for a claim, also
+// where copies of these descriptors are kept. The listener has the rights it had, not yet those of
+// `request`.
+std::expected<Listener, std::string> revive(KeptListener kept, const ClaimRequest& request);
+
+}  // namespace perch::listener

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// A perch that is killed is started again on the same sockets: a keeper had them meanwhile, and no
+// client noticed more than a pause. Whatever becomes of the keeper itself costs nothing.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "common/posix/fd_passing.h"
+#include "common/posix/unix_socket.h"
+#include "tests/support/client_storm.h"
+#include "tests/support/perch_process.h"
+#include "tests/support/process_info.h"
+#include "tests/support/requirement.h"
+
+namespace perch::test {
+namespace {
+
+constexpr int kKills = 20;
+
+class World {
+ public:
+  [[nodiscard]] std::string socket() const { return directory_.path("keep.sock"); }
+  [[nodiscard]] std::string api() const { return directory_.path("api.sock"); }
+
+  std::unique_ptr<Process> keep(const std::vector<std::string>& options = {}) const {
+    std::vector<std::string> argv{perch_binary(), "keep", "--socket", socket()};
+    argv.insert(argv.end(), options.begin(), options.end());
+    auto keeper = std::make_unique<Process>(Command{.argv = argv});
+    REQUIRE(wait_until([&] { return keeper->err().contains("keeps sockets at"); }));
+    return keeper;
+  }
+  std::unique_ptr<PerchProcess> start(Surroundings around = {}) const {
+    around.arguments = {"--keeper", socket()};
+    return std::make_unique<PerchProcess>(directory_, app_config(directory_, app), around);
+  }
+  std::unique_ptr<PerchProcess> start_without_keeper() const {
+    return std::make_unique<PerchProcess>(directory_, app_config(directory_, app));
+  }
+  std::unique_ptr<PerchProcess> run(const Surroundings& around = {}) const {
+    auto perch = start(around);
+    REQUIRE(perch->wait_ready());
+    return perch;
+  }
+  // The keeper has the listener.
+  static void wait_kept(const PerchProcess& perch) {
+    REQUIRE(wait_until([&] { return kept(perch) == 1; }));
+  }
+  static int kept(const PerchProcess& perch) {
+    const auto status = perch.status();
+    if (!status.contains("perch") || !status["perch"]["keeper"].is_object()) return -1;
+    const auto& keeper = status["perch"]["keeper"];
+    return keeper["connected"] == true ? keeper["listeners"].get<int>() : -1;
+  }
+  static void kill(PerchProcess& perch) {
+    perch.process().signal(SIGKILL);
+    REQUIRE(perch.process().wait() == killed_by(SIGKILL));
+  }
+
+  AppConfig app;
+
+ private:
+  TemporaryDirectory directory_;
+};
+
+void check_nobody_was_turned_away(const StormCounts& counts) {
+  CHECK(counts.served > 0);
+  CHECK(counts.refused == 0);
+  CHECK(counts.missing == 0);
+  CHECK(counts.full == 0);
+  CHECK(counts.other == 0);
+  CHECK(counts.inodes.size() == 1);
+}
+
+void wait_served(const ClientStorm& storm, std::uint64_t more) {
+  const auto wanted = storm.served() + more;
+  REQUIRE(wait_until([&] { return storm.served() >= wanted; }));
+}
+
+}  // namespace
+
+TEST_CASE("20 times perch is killed and started again under clients, and none is refused") {
+  World world;
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  World::wait_kept(*perch);
+  ClientStorm storm({.path = world.api()});
+  for (int i = 0; i < kKills; ++i) {
+    wait_served(storm, 50);
+    World::kill(*perch);
+    perch = world.run();
+    CHECK(perch->status()["listeners"]["api"]["claimed"] == "revived");
+    World::wait_kept(*perch);
+  }
+  wait_served(storm, 50);
+  check_nobody_was_turned_away(storm.stop());
+}
+
+TEST_CASE("a keeper that runs perch starts it again 20 times, and no client is refused") {
+  World world;
+  const auto perch =
+      world.run({.prefix = {perch_binary(), "keep", "--socket", world.socket(), "--"}});
+  ClientStorm storm({.path = world.api()});
+  for (int i = 0; i < kKills; ++i) {
+    World::wait_kept(*perch);
+    wait_served(storm, 50);
+    const pid_t pid = perch->status()["perch"]["pid"];
+    REQUIRE(::kill(pid, SIGKILL) == 0);
+    REQUIRE(wait_until([&] {
+      const auto status = perch->status();
+      return status.contains("perch") && status["perch"]["pid"] != pid;
+    }));
+  }
+  wait_served(storm, 50);
+  check_nobody_was_turned_away(storm.stop());
+  perch->process().signal(SIGTERM);
+  CHECK(perch->process().wait() == exited(0));
+}
+
+TEST_CASE("clients wait in the backlog while no perch lives") {
+  World world;
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  World::wait_kept(*perch);
+  World::kill(*perch);
+  Client client(world.api());
+  REQUIRE(client.error() == 0);
+  REQUIRE(client.send("ping\n"));
+  perch = world.run();
+  const auto line = client.line();
+  REQUIRE(line);
+  CHECK(parse_reply(*line)->text == "pong");
+}
+
+TEST_CASE("a keeper that is killed costs no client, and the next one has everything again") {
+  World world;
+  auto keeper = world.keep();
+  auto perch = world.run();
+  World::wait_kept(*perch);
+  ClientStorm storm({.path = world.api()});
+  wait_served(storm, 50);
+  keeper->signal(SIGKILL);
+  REQUIRE(wait_until([&] { return World::kept(*perch) < 0; }));
+  wait_served(storm, 50);
+  keeper = world.keep();
+  World::wait_kept(*perch);
+  World::kill(*perch);
+  perch = world.run();
+  CHECK(perch->status()["listeners"]["api"]["claimed"] == "revived");
+  wait_served(storm, 50);
+  check_nobody_was_turned_away(storm.stop());
+}
+
+TEST_CASE("perch runs without its keeper, says so once, and finds it when it comes") {
+  World world;
+  const auto perch = world.run();
+  CHECK(perch->log().contains("perch runs on without it, and tries again"));
+  const auto keeper = world.keep();
+  World::wait_kept(*perch);
+}
+
+TEST_CASE("a second perch is refused by the keeper while the first lives, and says who that is") {
+  World world;
+  const auto keeper = world.keep();
+  const auto first = world.run();
+  World::wait_kept(*first);
+  TemporaryDirectory elsewhere;
+  PerchProcess second(elsewhere, app_config(elsewhere),
+                      {.arguments = {"--keeper", world.socket()}});
+  REQUIRE(second.wait_ready());
+  CHECK(second.log().contains(
+      fmt::format("it serves perch (pid {}, uid 0), which lives", first->pid())));
+  CHECK(World::kept(second) == -1);
+  CHECK(World::kept(*first) == 1);
+}
+
+TEST_CASE("perch trusts no keeper of another user, and a keeper no perch of one") {
+  if (!have(is_root(), "needs root: setpriv")) return;
+  World world;
+  std::filesystem::permissions(std::filesystem::path(world.api()).parent_path(),
+                               std::filesystem::perms::all);
+  const std::vector<std::string> as_nobody{"setpriv", "--reuid=65534", "--clear-groups"};
+  SUBCASE("a stranger's keeper") {
+    std::vector<std::string> argv = as_nobody;
+    argv.insert(argv.end(), {perch_binary(), "keep", "--socket", world.socket(), "--user", "0"});
+    Process keeper({.argv = argv});
+    REQUIRE(wait_until([&] { return keeper.err().contains("keeps sockets at"); }));
+    const auto perch = world.run();
+    CHECK(perch->log().contains("is uid 65534's, and perch trusts root and its own user alone"));
+  }
+  SUBCASE("a stranger's perch") {
+    const auto keeper = world.keep({"--user", "1"});
+    const auto perch = world.run({.prefix = as_nobody});
+    CHECK(perch->log().contains("uid 65534 may not use this keeper"));
+  }
+  SUBCASE("a perch of a user that is let in") {
+    const auto keeper = world.keep({"--user", "65534"});
+    const auto perch = world.run({.prefix = as_nobody});
+    CHECK(perch->log().contains("is uid 0's") == false);
+    World::wait_kept(*perch);
+  }
+}
+
+TEST_CASE("a path that was removed while perch was dead is healed with the same inode") {
+  World world;
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  World::wait_kept(*perch);
+  const ino_t inode = inode_of(world.api());
+  World::kill(*perch);
+  REQUIRE(::unlink(world.api().c_str()) == 0);
+  perch = world.run();
+  CHECK(inode_of(world.api()) == inode);
+  CHECK(perch->log().contains("its path was removed and is linked again"));
+}
+
+TEST_CASE("where the path and its spare link are gone the listener is claimed anew") {
+  World world;
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  World::wait_kept(*perch);
+  World::kill(*perch);
+  REQUIRE(::unlink(world.api().c_str()) == 0);
+  const auto spare = std::filesystem::path(world.api()).parent_path() / ".api.sock.perch";
+  REQUIRE(::unlink(spare.c_str()) == 0);
+  perch = world.run();
+  CHECK(perch->log().contains("is of no use, and it is claimed anew: its socket file was removed"));
+  CHECK(perch->status()["listeners"]["api"]["claimed"] == "bound");
+  CHECK(ask(world.api(), "ping"));
+  World::wait_kept(*perch);
+}
+
+TEST_CASE("a perch that does not ask the keeper finds the path owned, and hears by whom") {
+  World world;
+  world.app.listener = "wait_for_owner = \"0s\"";
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  World::wait_kept(*perch);
+  World::kill(*perch);
+  const auto other = world.start_without_keeper();
+  CHECK(other->process().wait() == exited(3));
+  CHECK(other->log().contains("or by the keeper at " + world.socket()));
+}
+
+TEST_CASE("a stop leaves the listener with the keeper, or takes it back with its path") {
+  World world;
+  const auto keeper = world.keep();
+  SUBCASE("on_exit = keep") {
+    const auto perch = world.run();
+    World::wait_kept(*perch);
+    perch->process().signal(SIGTERM);
+    REQUIRE(perch->process().wait() == exited(0));
+    CHECK(Client(world.api()).error() == 0);
+    CHECK(keeper->err().contains("is gone; 1 listener(s) are kept for the next"));
+  }
+  SUBCASE("on_exit = unlink") {
+    world.app.listener = "on_exit = \"unlink\"";
+    const auto perch = world.run();
+    World::wait_kept(*perch);
+    perch->process().signal(SIGTERM);
+    REQUIRE(perch->process().wait() == exited(0));
+    CHECK(inode_of(world.api()) == 0);
+    CHECK(keeper->err().contains("is gone; 0 listener(s) are kept for the next"));
+  }
+}
+
+TEST_CASE("a reload's listeners are kept, and those that it retires are not") {
+  World world;
+  const auto keeper = world.keep();
+  const auto perch = world.run();
+  World::wait_kept(*perch);
+  TemporaryDirectory more;
+  const std::string config = fmt::format(
+      "[listeners.other]\npath = \"{}\"\n[workers.app]\ncommand = {}\nlisteners = [\"other\"]\n",
+      more.path("o.sock"), worker_command("listen-fds"));
+  perch->write_config(config);
+  REQUIRE(perch->request("POST", "/v1/reload").status == 200);
+  REQUIRE(wait_until([&] { return inode_of(world.api()) == 0 && World::kept(*perch) == 1; }));
+  World::kill(*perch);
+  CHECK(Client(more.path("o.sock")).error() == 0);
+}
+
+TEST_CASE("a stale socket of a dead keeper is replaced, and a live keeper is not") {
+  World world;
+  auto keeper = world.keep();
+  const auto second = run_perch({"keep", "--socket", world.socket()});
+  CHECK(second.ending == exited(1));
+  CHECK(second.err.contains(world.socket() + " is held by"));
+  keeper->signal(SIGKILL);
+  REQUIRE(keeper->wait() == killed_by(SIGKILL));
+  keeper = world.keep();
+  keeper->signal(SIGTERM);
+  CHECK(keeper->wait() == exited(0));
+  CHECK(inode_of(world.socket()) == 0);
+}
+
+TEST_CASE("a command of the keeper that exits ends it with its code; one that is killed returns") {
+  World world;
+  const auto run = [&](std::vector<std::string> command) {
+    std::vector<std::string> argv{"keep", "--socket", world.socket(), "--"};
+    argv.insert(argv.end(), command.begin(), command.end());
+    return run_perch(argv);
+  };
+  CHECK(run({"sh", "-c", "exit 7"}).ending == exited(7));
+  CHECK(run({"/does/not/exist"}).ending == exited(127));
+  const std::string mark = world.api();
+  const auto again = run({"sh", "-c", "[ -e \"$0\" ] && exit 3; : > \"$0\"; kill -9 $$", mark});
+  CHECK(again.ending == exited(3));
+  CHECK(again.err.contains("killed by SIGKILL; it is started again"));
+}
+
+}  // namespace perch::test
