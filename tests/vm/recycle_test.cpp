@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Before the kill: in a container where it would take perch as well, a worker that needs too much
+// memory is replaced in time, and one that fills its cgroup with files is not.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "tests/support/client.h"
+#include "tests/vm/service.h"
+
+namespace perch::test {
+namespace {
+
+constexpr int kReplacements = 20;
+constexpr std::uint64_t kLimit = 96U << 20U;
+constexpr auto kAtHalf = "memory = { recycle_at = \"50%\", recycle_after = \"200ms\" }";
+
+}  // namespace
+
+TEST_CASE("20 of 20 times a leaking worker is replaced before the kill that would take perch") {
+  Service service({.memory_max = kLimit}, {.arguments = {"--leak", "60"}, .worker = kAtHalf});
+  CHECK(service.tier() == "d");
+  ClientStorm storm({.path = service.api()}, 2);
+  REQUIRE(wait_until(
+      [&] { return service.perch().worker()["deaths"]["memory-recycle"] >= kReplacements; },
+      std::chrono::minutes(2)));
+  check_nobody_was_refused(storm.stop());
+  CHECK(service.perch().worker()["deaths"]["oom-kill"] == 0);
+  CHECK(service.perch().worker()["deaths"]["signal"] == 0);
+  CHECK(service.container().read("memory.events").contains("oom_kill 0\n"));
+}
+
+TEST_CASE("a worker that writes files until 98 % of its memory is used is never replaced") {
+  Service service({.memory_max = kLimit}, {.worker = kAtHalf});
+  std::uint64_t most = 0;
+  for (int i = 0; i < 20; ++i) {
+    const auto reply = ask(service.api(), "write 100 /disk/file");
+    REQUIRE(reply);
+    REQUIRE(reply->text == "written");
+    most = std::max<std::uint64_t>(most, std::stoull(service.container().read("memory.current")));
+  }
+  CHECK(most > kLimit / 100 * 98);
+  CHECK(service.perch().worker()["starts"] == 1);
+  CHECK(service.container().read("memory.events").contains("oom_kill 0\n"));
+}
+
+}  // namespace perch::test
