@@ -81,9 +81,20 @@ class Values(unittest.TestCase):
             self.assertEqual(Pod(*names).spec["terminationGracePeriodSeconds"], expected)
 
     def test_every_container_has_a_memory_request_that_is_its_limit(self):
-        for container in Pod().containers.values():
+        for container in Pod("keeper").containers.values():
             resources = container["resources"]
             self.assertEqual(resources["requests"]["memory"], resources["limits"]["memory"])
+
+    def test_a_keeper_is_a_container_of_its_own_and_shares_a_directory_with_perch(self):
+        pod = Pod("keeper")
+        keeper = pod.containers["keeper"]
+        self.assertEqual(keeper["command"], ["/perch", "keep", "--socket", "/run/perch/keep.sock"])
+        self.assertEqual(pod.perch_toml["perch"]["keeper"], keeper["command"][-1])
+        shared = keeper["volumeMounts"][0]
+        self.assertEqual(pod.mounts[shared["mountPath"]]["name"], shared["name"])
+        self.assertIn("emptyDir", pod.volumes[shared["name"]])
+        self.assertEqual(keeper["securityContext"]["runAsUser"], pod.rights["runAsUser"])
+        self.assertEqual(pod.capabilities(), set())
 
     def test_exec_probes_need_no_port(self):
         pod = Pod("exec_probes")

@@ -180,6 +180,41 @@ class Nginx(Rules, Runs, unittest.TestCase):
         self.assertIn(f"listen unix:{path};", chart.read(f"{EXAMPLES}/nginx/nginx.conf"))
 
 
+class Gunicorn(Rules, Runs, unittest.TestCase):
+    NAME, SOCKET = "gunicorn", "web.sock"
+
+    def test_it_serves(self):
+        perch_says.need(shutil.which("gunicorn"), "no gunicorn")
+        self.assertEqual("hello\n", self.answer(
+            lambda socket: ["curl", "-s", "--unix-socket", socket, "http://web/"]))
+
+    def test_the_front_sees_the_socket_and_has_no_right_beside_it(self):
+        front = next(container for container in self.example.spec["containers"]
+                     if container["name"] == "front")
+        mount = front["volumeMounts"][0]
+        self.assertEqual(mount["name"], self.example.mounts["/run/web"]["name"])
+        self.assertIs(mount["readOnly"], True)
+
+    def test_the_level_restricted_of_pod_security_takes_it(self):
+        self.assertIs(self.example.spec["securityContext"]["runAsNonRoot"], True)
+        for container in self.example.spec["containers"] + self.example.spec["initContainers"]:
+            rights = container["securityContext"]
+            self.assertIs(rights["allowPrivilegeEscalation"], False)
+            self.assertEqual(rights["capabilities"], {"drop": ["ALL"]})
+            self.assertEqual(rights["seccompProfile"], {"type": "RuntimeDefault"})
+        self.assertFalse([volume for volume in self.example.volumes.values()
+                          if "hostPath" in volume])
+
+    def test_the_keeper_is_where_perch_looks_for_it(self):
+        keeper = next(container for container in self.example.spec["containers"]
+                      if "keep" in container.get("command", []))
+        path = keeper["command"][-1]
+        self.assertEqual(self.example.config()["perch"]["keeper"], path)
+        mount = keeper["volumeMounts"][0]
+        self.assertEqual(mount["mountPath"], os.path.dirname(path))
+        self.assertEqual(mount["name"], self.example.mounts[mount["mountPath"]]["name"])
+
+
 class Redis(Rules, Runs, unittest.TestCase):
     NAME, SOCKET = "redis", "redis.sock"
 
@@ -275,7 +310,7 @@ class Page(unittest.TestCase):
 
     def test_its_links_lead_somewhere(self):
         for link in re.findall(r"\]\(([^)]+)\)", self.PAGE):
-            self.assertTrue(os.path.exists(f"{EXAMPLES}/{link}") or link == "../docker", link)
+            self.assertTrue(os.path.exists(f"{EXAMPLES}/{link}"), link)
 
 
 class Directory(unittest.TestCase):
