@@ -36,7 +36,7 @@ class World {
   }
   std::unique_ptr<PerchProcess> start(Surroundings around = {}) const {
     around.arguments = {"--keeper", socket()};
-    return std::make_unique<PerchProcess>(directory_, app_config(directory_, app), around);
+    return std::make_unique<PerchProcess>(directory_, config(), around);
   }
   std::unique_ptr<PerchProcess> start_without_keeper() const {
     return std::make_unique<PerchProcess>(directory_, app_config(directory_, app));
@@ -62,8 +62,17 @@ class World {
   }
 
   AppConfig app;
+  std::string daemon{};  // a command that binds api.sock itself; empty: the test-worker of `app`
 
  private:
+  [[nodiscard]] std::string config() const {
+    if (daemon.empty()) return app_config(directory_, app);
+    return fmt::format(
+        "[listeners.api]\npath = \"{0}\"\n[workers.app]\ncommand = [\"{1}\", \"{0}\"]\n"
+        "listeners = [\"api\"]\nhandover = \"intercept\"\n",
+        api(), daemon);
+  }
+
   TemporaryDirectory directory_;
 };
 
@@ -134,6 +143,25 @@ TEST_CASE("clients wait in the backlog while no perch lives") {
   const auto line = client.line();
   REQUIRE(line);
   CHECK(parse_reply(*line)->text == "pong");
+}
+
+TEST_CASE("every hand-over serves on a listener that a keeper had") {
+  World world;
+  SUBCASE("channel") { world.app.handover = "channel"; }
+  SUBCASE("stdin") { world.app.handover = "stdin"; }
+  SUBCASE("intercept") {
+    world.daemon = from_build("PERCH_SOURCE") + "/tests/fixtures/unmodified_daemon.py";
+  }
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  World::wait_kept(*perch);
+  const ino_t inode = inode_of(world.api());
+  World::kill(*perch);
+  perch = world.run();
+  CHECK(inode_of(world.api()) == inode);
+  Client client(world.api());
+  REQUIRE(client.send("ping\n"));
+  CHECK(client.line());
 }
 
 TEST_CASE("a keeper that is killed costs no client, and the next one has everything again") {
