@@ -23,7 +23,10 @@ std::string end_text(const process::Exit& exit) {
 
 std::string memory_text(const process::MemoryEvidence& memory) {
   std::string text;
-  if (memory.peak_bytes) text += ", peak " + bytes_text(*memory.peak_bytes);
+  if (memory.peak_bytes) {
+    text += memory.peak_is_older ? ", peak of all generations " : ", peak ";
+    text += bytes_text(*memory.peak_bytes);
+  }
   if (memory.limit_bytes) text += ", limit " + bytes_text(*memory.limit_bytes);
   return text;
 }

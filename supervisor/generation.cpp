@@ -125,7 +125,7 @@ Result<Generation::ChildEnds> Generation::open_lines(const Stage& stage, const P
 process::SpawnRequest Generation::request(const Stage& stage, const Plan& plan,
                                           const ChildEnds& ends) const {
   process::SpawnRequest request = request_of(plan.launch, plan.life);
-  request.cgroup_procs = plan.cgroup_procs;
+  request.cgroup = plan.cgroup;
   request.fds = {stage.dev_null, 1, 2};
   if (capture_) request.fds = {stage.dev_null, ends.output.out.get(), ends.output.err.get()};
   if (notify_) request.environment.push_back("NOTIFY_SOCKET=" + notify_->path());

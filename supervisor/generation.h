@@ -47,7 +47,7 @@ class Generation {
     LifeFacts life;
     const Launch& launch;
     std::vector<SharedListener> listeners;
-    std::string cgroup_procs;  // empty: none of its own
+    process::CgroupEntry cgroup;
   };
   struct Born {
     std::unique_ptr<Generation> generation;

@@ -46,7 +46,8 @@ Instance::Instance(const Surroundings& around, std::string name, Launch launch)
       deadline_(around.stage.loop, [this] { on_deadline(); }),
       last_moments_(around.stage.loop,
                     [this](std::chrono::milliseconds) { on_last_moments_over(); }),
-      memory_({around.stage.loop, around.log, around.oom, around.kernel_log}, name_, *this) {}
+      memory_({around.stage.loop, around.log, around.oom, around.ground, around.kernel_log}, name_,
+              *this) {}
 
 Instance::~Instance() {
   if (generation_ && !reaped_) around_.reaper.forget(generation_->pid);
@@ -107,7 +108,7 @@ void Instance::spawn() {
   ++generations_;
   reaped_ = false;
   statistics_.on_start();
-  memory_.before_spawn();
+  memory_.before_spawn(launch_.config);
   const auto last = statistics_.last_cause();
   auto born =
       Generation::spawn(around_.stage,
@@ -117,7 +118,7 @@ void Instance::spawn() {
                                   .oom_score_adj = around_.worker_oom_score},
                          .launch = launch_,
                          .listeners = around_.listeners.find_fresh(launch_.config.listeners),
-                         .cgroup_procs = memory_.procs_path()},
+                         .cgroup = memory_.entry()},
                         [this](const NotifyMessage& message) { on_message(message); });
   if (!born) return on_stillborn(born.error());
   generation_ = std::move(born->generation);
@@ -129,7 +130,7 @@ void Instance::spawn() {
     return on_stillborn(attended.error());
   }
   around_.log.info("worker {}: generation {} is pid {}", name_, generations_, generation_->pid);
-  memory_.watch(launch_.config.memory);
+  memory_.after_spawn(launch_.config);
   around_.owner.on_event(*this, lifecycle::Event::Spawned);
   if (launch_.config.readiness.by == config::ReadinessBy::Started) become_ready();
 }
@@ -222,7 +223,7 @@ process::Lineage Instance::lineage(pid_t leader) const {
   return {.leader = leader,
           .session = generation_->session,
           .tag = generation_tag(name_, generation_->number),
-          .cgroup = memory_.cgroup()};
+          .cgroup = memory_.tree_cgroup()};
 }
 
 process::Sweep Instance::sweep(pid_t leader) {
@@ -239,6 +240,7 @@ bool Instance::stopped_on_request() const {
 
 void Instance::set_launch(Launch launch) {
   launch_ = std::move(launch);
+  memory_.adjust(launch_.config);
   if (generation_) generation_->adjust_capture(launch_.config);
   if (serves()) memory_.watch(launch_.config.memory);
   // It need not say any more that it is ready.

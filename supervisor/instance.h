@@ -54,6 +54,7 @@ struct Surroundings {
   Stage stage;
   process::Reaper& reaper;
   OomLedger& oom;
+  const process::MemoryGround& ground;
   process::KernelLog& kernel_log;
   ListenerSet& listeners;
   int worker_oom_score;
@@ -76,7 +77,7 @@ class Instance final : public process::Reaper::Mourner, private WorkerMemory::Wo
   [[nodiscard]] bool stopped_on_request() const;
   // Nothing of it runs.
   [[nodiscard]] bool at_rest() const noexcept { return !generation_; }
-  [[nodiscard]] bool death_pending() const;
+  [[nodiscard]] bool death_pending() const override;
   [[nodiscard]] bool is_on_its_way_out() const;
   [[nodiscard]] const WorkerMemory& memory() const noexcept { return memory_; }
   [[nodiscard]] control::WorkerStatus status() const;
@@ -106,7 +107,7 @@ class Instance final : public process::Reaper::Mourner, private WorkerMemory::Wo
   // Some orphan was reaped: perhaps the last one of a dead generation.
   void on_orphan_reaped();
   // The kernel killed processes below its main process, which goes on.
-  void on_oom_in_tree(std::uint64_t kills);
+  void on_oom_in_tree(std::uint64_t kills) override;
   // Exit code of a shell for an end by exit, signal or failed exec; for `policy = "never"`.
   [[nodiscard]] std::optional<int> shell_code() const noexcept { return shell_code_; }
   [[nodiscard]] bool stillborn_at_first() const noexcept { return first_stillborn_; }

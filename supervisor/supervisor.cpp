@@ -105,8 +105,9 @@ Result<void> Supervisor::prepare() {
   for (const auto& attached : {log_.attach(loop_), out_.attach(loop_), err_.attach(loop_)}) {
     if (!attached) return std::unexpected(attached.error());
   }
-  protection_ =
-      process::take_oom_protection(oom_.cgroup(), process::gather_oom_facts(oom_.cgroup()));
+  process::OomFacts facts = process::gather_oom_facts(ground_);
+  facts.has_keeper = !config_.perch.keeper.empty();
+  protection_ = process::take_oom_protection(ground_.container, facts);
   return {};
 }
 
@@ -160,6 +161,7 @@ void Supervisor::add_worker(const std::string& name, Launch launch) {
                 .dev_null = dev_null_.get()},
       .reaper = *reaper_,
       .oom = oom_,
+      .ground = ground_,
       .kernel_log = kernel_log_,
       .listeners = listeners_,
       .worker_oom_score = protection_.worker_score,
@@ -218,7 +220,8 @@ void Supervisor::introduce() {
         "no control socket: neither /run/perch nor $XDG_RUNTIME_DIR can be written; give --control "
         "PATH to be able to ask this perch");
   }
-  if (auto watched = oom_.watch(); !watched) {
+  auto watched = oom_.watch();
+  if (!watched && ground_.divided.empty()) {
     log_.info("oom kills inside a worker's tree are not seen as they happen: {}",
               watched.error().text());
   }

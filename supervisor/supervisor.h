@@ -27,6 +27,7 @@
 #include "supervisor/log.h"
 #include "supervisor/oom_ledger.h"
 #include "supervisor/parent_notify.h"
+#include "supervisor/process/division.h"
 #include "supervisor/process/oom_tier.h"
 #include "supervisor/process/reaper.h"
 #include "supervisor/reload_plan.h"
@@ -116,6 +117,8 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   RuntimeDirectory runtime_;
   ListenerSet listeners_;
   Keeping keeping_;
+  Result<process::Division> division_ = process::Division::make();
+  process::MemoryGround ground_ = process::ground_of(division_);
   process::OomPlan protection_;
   OomLedger oom_;
   process::KernelLog kernel_log_ = process::KernelLog::open();

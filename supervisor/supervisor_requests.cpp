@@ -76,7 +76,7 @@ void Supervisor::on_orphan(pid_t pid) {
 
 // The counter is the container's: with several workers nobody can say whose process it was.
 void Supervisor::on_oom_in_tree(std::uint64_t kills) {
-  if (instances_.size() != 1) {
+  if (instances_.size() != 1 || instances_.begin()->second->memory().has_own_ledger()) {
     return log_.warn(
         "{} process(es) were OOM-killed, none of them a worker's main process; nobody can say "
         "whose, so on_child_oom restarts none",

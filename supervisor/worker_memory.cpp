@@ -24,18 +24,37 @@ WorkerMemory::WorkerMemory(const Around& around, std::string name, Worker& worke
     : around_(around),
       name_(std::move(name)),
       worker_(worker),
+      own_(
+          {around.loop, around.log, around.ground}, name_,
+          [this](std::uint64_t kills) { worker_.on_oom_in_tree(kills); },
+          [this] { return worker_.death_pending(); }),
       recycling_(around.loop,
                  {.bytes = [this] { return unreclaimable(); },
                   .to_blame =
                       [this] { return !is_counted_with_others() || worker_.has_the_most_memory(); },
                   .replace = [this](const std::string& why) { worker_.on_memory_high(why); }}) {}
 
-void WorkerMemory::before_spawn() {
+void WorkerMemory::before_spawn(const config::WorkerConfig& config) {
   recycling_.stop();
   why_.clear();
-  around_.shared.before_spawn();
-  if (cgroup_ || worker_.orphans() != process::Orphans::OfSeveral) return;
-  if (auto cgroup = process::WorkerCgroup::create(name_)) cgroup_.emplace(std::move(*cgroup));
+  own_.before_spawn(config, worker_.orphans());
+  ledger().before_spawn();
+}
+
+// The container's limit may have changed meanwhile.
+void WorkerMemory::after_spawn(const config::WorkerConfig& config) {
+  own_.after_spawn();
+  own_.apply(config);
+  watch(config.memory);
+}
+
+OomLedger& WorkerMemory::ledger() {
+  OomLedger* own = own_.ledger();
+  return own != nullptr ? *own : around_.shared;
+}
+
+process::MemoryEvidence WorkerMemory::evidence() const {
+  return has_own_ledger() ? own_.evidence() : around_.shared.memory();
 }
 
 void WorkerMemory::watch(const config::MemoryConfig& config) {
@@ -61,13 +80,14 @@ void WorkerMemory::watch(const config::MemoryConfig& config) {
 // At the root of a hierarchy it would be the whole host's, and where nobody is killed for what is
 // in there, the rest of it is none of ours.
 process::MemoryCgroup WorkerMemory::counting_cgroup() const {
+  if (own_.cgroup() != nullptr) return *own_.cgroup();
   const process::MemoryCgroup& shared = around_.shared.cgroup();
   if (shared.is_root || !process::lowest_limit(shared)) return {};
   return shared;
 }
 
 bool WorkerMemory::is_counted_with_others() const {
-  return worker_.orphans() == process::Orphans::OfSeveral &&
+  return !has_own_ledger() && worker_.orphans() == process::Orphans::OfSeveral &&
          counting_cgroup().version != process::CgroupVersion::None;
 }
 
@@ -85,24 +105,25 @@ void WorkerMemory::on_dead(pid_t pid) {
 }
 
 WorkerMemory::Evidence WorkerMemory::claim_for_death(pid_t pid, const process::Exit& exit) {
-  Evidence evidence;
-  evidence.why = std::exchange(why_, {});
-  if (!exit.by_signal || exit.status != SIGKILL) return evidence;
-  evidence.oom_kill = around_.shared.claim_for_death();
-  if (!evidence.oom_kill) return evidence;
-  evidence.memory = around_.shared.memory();
-  evidence.victim = around_.kernel_log.find(pid, name_of_dead_);
-  return evidence;
+  Evidence found;
+  found.why = std::exchange(why_, {});
+  if (!exit.by_signal || exit.status != SIGKILL) return found;
+  found.oom_kill = ledger().claim_for_death();
+  if (!found.oom_kill) return found;
+  found.memory = evidence();
+  found.victim = around_.kernel_log.find(pid, name_of_dead_);
+  return found;
 }
 
-// With several workers nobody can say whose page cache it is.
+// With several workers in one nobody can say whose page cache it is.
 control::Memory WorkerMemory::figures() const {
   control::Memory memory{.recycle_at_bytes = mark_};
   memory.nonreclaimable_bytes = is_counted_with_others() ? tree_bytes() : unreclaimable();
-  if (around_.shared.cgroup().is_root || worker_.orphans() != process::Orphans::OfOneWorker) {
-    return memory;
-  }
-  const process::MemoryEvidence found = around_.shared.memory();
+  const bool shared_tells =
+      !around_.shared.cgroup().is_root && worker_.orphans() == process::Orphans::OfOneWorker;
+  if (!has_own_ledger() && !shared_tells) return memory;
+  memory.cgroup = has_own_ledger() ? "own" : "shared";
+  const process::MemoryEvidence found = evidence();
   memory.usage_bytes = found.usage_bytes;
   memory.limit_bytes = found.limit_bytes;
   memory.peak_bytes = found.peak_bytes;

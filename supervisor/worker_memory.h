@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// WorkerMemory: the memory side of one worker, owned by its Instance: the cgroup that it has for
-// itself where it has one, whose an OOM kill was, what is known of its memory at a death, when it
+// WorkerMemory: the memory side of one worker, owned by its Instance: what it has for itself
+// (OwnMemory), whose an OOM kill was, what is known of its memory at a death, when it
 // is to be replaced for it, and the figures for the status.
 //
 // What a worker needs is counted in the cgroup that would kill it: its own, or perch's with all
@@ -17,11 +17,11 @@
 #include "supervisor/control/status.h"
 #include "supervisor/log.h"
 #include "supervisor/oom_ledger.h"
+#include "supervisor/own_memory.h"
 #include "supervisor/process/kernel_log.h"
 #include "supervisor/process/memory_evidence.h"
 #include "supervisor/process/process_tree.h"
 #include "supervisor/process/reaper.h"
-#include "supervisor/process/worker_cgroup.h"
 #include "supervisor/recycling.h"
 
 namespace perch {
@@ -32,6 +32,7 @@ class WorkerMemory {
     Loop& loop;
     Log& log;
     OomLedger& shared;  // of perch's own cgroup
+    const process::MemoryGround& ground;
     process::KernelLog& kernel_log;
   };
   // The instance, as its memory sees it.
@@ -43,6 +44,10 @@ class WorkerMemory {
     [[nodiscard]] virtual std::vector<pid_t> tree() const = 0;
     // Of those whose memory is counted together.
     [[nodiscard]] virtual bool has_the_most_memory() const = 0;
+    // Is its generation's death under way, though not yet reaped?
+    [[nodiscard]] virtual bool death_pending() const = 0;
+    // The kernel killed processes below its main process, which goes on.
+    virtual void on_oom_in_tree(std::uint64_t kills) = 0;
     // It needs too much, or lost a process to the OOM killer, and is to be replaced.
     virtual void on_memory_high(const std::string& why) = 0;
   };
@@ -50,17 +55,21 @@ class WorkerMemory {
   // All of it outlives this.
   WorkerMemory(const Around& around, std::string name, Worker& worker);
 
-  // A generation is about to be spawned: the worker has its cgroup from here on, if it is to have
-  // one.
-  void before_spawn();
-  // The file by which a child enters it; empty: it stays in perch's.
-  [[nodiscard]] std::string procs_path() const { return cgroup_ ? cgroup_->procs_path() : ""; }
+  // A generation is about to be spawned: the worker has its cgroups from here on, if it is to have
+  // some.
+  void before_spawn(const config::WorkerConfig& config);
+  // How a child enters them.
+  [[nodiscard]] process::CgroupEntry entry() const { return own_.entry(); }
   // Null: none of its own.
-  [[nodiscard]] const process::WorkerCgroup* cgroup() const {
-    return cgroup_ ? &*cgroup_ : nullptr;
-  }
+  [[nodiscard]] const process::WorkerCgroup* tree_cgroup() const { return own_.tree(); }
+  // OOM kills that the shared ledger sees are none of this worker's.
+  [[nodiscard]] bool has_own_ledger() const { return own_.cgroup() != nullptr; }
 
-  // The generation runs, or its configuration is another one now.
+  // The generation runs.
+  void after_spawn(const config::WorkerConfig& config);
+  // The configuration is another one now.
+  void adjust(const config::WorkerConfig& config) { own_.apply(config); }
+  // From now on it is replaced when it needs too much.
   void watch(const config::MemoryConfig& config);
   // It is ending, nobody has to replace it any more.
   void stop_watching() { recycling_.stop(); }
@@ -87,13 +96,15 @@ class WorkerMemory {
   [[nodiscard]] std::uint64_t tree_bytes() const;
 
  private:
+  [[nodiscard]] OomLedger& ledger();
+  [[nodiscard]] process::MemoryEvidence evidence() const;
   [[nodiscard]] process::MemoryCgroup counting_cgroup() const;
   [[nodiscard]] std::optional<std::uint64_t> unreclaimable() const;
 
   Around around_;
   std::string name_;
   Worker& worker_;
-  std::optional<process::WorkerCgroup> cgroup_;
+  OwnMemory own_;
   Recycling recycling_;
   std::optional<std::uint64_t> mark_;
   std::string name_of_dead_;  // where the kernel log is searched by it

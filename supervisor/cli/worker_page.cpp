@@ -38,10 +38,12 @@ std::string instance_rows(const ordered_json& instance) {
 
 std::string memory_row(const ordered_json& memory) {
   if (!memory.is_object()) return {};
-  return row("memory", fmt::format("{} in use, peak {}, limit {}, of perch's cgroup",
-                                   bytes_cell(at(memory, "usage_bytes")),
-                                   bytes_cell(at(memory, "peak_bytes")),
-                                   bytes_cell(at(memory, "limit_bytes"))));
+  const bool own = at(memory, "cgroup") == "own";
+  return row(
+      "memory",
+      fmt::format("{} in use, peak {}, limit {}, of {} cgroup",
+                  bytes_cell(at(memory, "usage_bytes")), bytes_cell(at(memory, "peak_bytes")),
+                  bytes_cell(at(memory, "limit_bytes")), own ? "its own" : "perch's"));
 }
 
 // Beside the rest, which tells nothing of when it is recycled.

@@ -44,7 +44,7 @@ void perch_families(Exposition& out, const PerchStatus& perch) {
   out.sample({{"version", perch.version}}, 1);
   out.family(
       "perch_oom_protection_info", Gauge,
-      "How well perch itself is protected from the OOM killer; a0 is best, d is not at all.");
+      "How well perch itself is protected from the OOM killer; a is best, d is not at all.");
   out.sample({{"tier", perch.oom_protection.tier}}, 1);
   out.family("perch_keeper_connected", Gauge,
              "1 while the keeper that is configured has perch's listeners.");

@@ -35,7 +35,7 @@ struct ReloadStatus {
 };
 
 struct OomProtection {
-  std::string tier{};    // "a0", "b", "c", "d"
+  std::string tier{};    // "a", "a0", "b", "k", "c", "d"
   std::string detail{};  // why this one, and what would give a better one
 };
 
@@ -104,6 +104,7 @@ struct DeathRecord {
 // Of the cgroup that a worker's memory is charged to. What cannot be reclaimed is of its processes,
 // where the cgroup counts others as well.
 struct Memory {
+  std::string cgroup{};  // "own", or "shared" with perch; empty: nobody can say
   std::optional<std::uint64_t> usage_bytes{}, limit_bytes{}, peak_bytes{};
   std::optional<std::uint64_t> nonreclaimable_bytes{}, recycle_at_bytes{};
 };

@@ -37,6 +37,19 @@ PERCH_CHILD int start_session(ChildPlan& plan) {
   return answer(plan.pid);
 }
 
+PERCH_CHILD int write_text(const char* path, const char* text) {
+  const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  // Closed by exec.
+  return answer(::write(fd, text, std::strlen(text)));
+}
+
+// Before descriptors are placed, perhaps over that of the cgroup.
+PERCH_CHILD int enter_cgroup(ChildPlan& plan) {
+  if (plan.memory_procs >= 0 && ::write(plan.memory_procs, "0", 1) < 0) return errno;
+  return plan.cgroup_procs == nullptr ? 0 : write_text(plan.cgroup_procs, "0");
+}
+
 // While the child's descriptors are still the parent's, with the parent's limits, and while
 // CAP_SYS_ADMIN may still be there.
 PERCH_CHILD int intercept(ChildPlan& plan) { return install_filter(plan.filter); }
@@ -61,17 +74,6 @@ PERCH_CHILD int place_descriptors(ChildPlan& plan) {
   // Kernels before 5.11 do not know the flag; what perch opens is close-on-exec anyway.
   ::syscall(SYS_close_range, static_cast<unsigned>(end), ~0U, CLOSE_RANGE_CLOEXEC);
   return 0;
-}
-
-PERCH_CHILD int write_text(const char* path, const char* text) {
-  const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return errno;
-  // Closed by exec.
-  return answer(::write(fd, text, std::strlen(text)));
-}
-
-PERCH_CHILD int enter_cgroup(ChildPlan& plan) {
-  return plan.cgroup_procs == nullptr ? 0 : write_text(plan.cgroup_procs, "0");
 }
 
 // Before the uid changes: afterwards the file is another's (EACCES).
@@ -155,9 +157,9 @@ struct NamedStep {
 constexpr NamedStep kSteps[] = {
     {Stage::Signals, reset_signals},
     {Stage::Session, start_session},
+    {Stage::Cgroup, enter_cgroup},
     {Stage::Intercept, intercept},
     {Stage::Descriptors, place_descriptors},
-    {Stage::Cgroup, enter_cgroup},
     {Stage::OomScore, set_oom_score},
     {Stage::Rlimit, set_limits},
     {Stage::Directory, enter_directory},

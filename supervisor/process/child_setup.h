@@ -23,9 +23,9 @@ enum class Stage {
   Clone,
   Signals,
   Session,
+  Cgroup,
   Intercept,
   Descriptors,
-  Cgroup,
   OomScore,
   Rlimit,
   Directory,
@@ -56,9 +56,10 @@ struct ChildPlan {
   char* const* argv = nullptr;
   char* const* environment = nullptr;
   FilterStep filter;
-  char* listen_pid = nullptr;  // where the child writes its own pid in decimal, or null
-  std::span<FdPlacement> fds;  // targets are 0 to n-1, each once; the child's scratch space
-  const char* cgroup_procs = nullptr;
+  char* listen_pid = nullptr;          // where the child writes its own pid in decimal, or null
+  std::span<FdPlacement> fds;          // targets are 0 to n-1, each once; the child's scratch space
+  const char* cgroup_procs = nullptr;  // of version 2, where it was not born in it
+  int memory_procs = -1;               // of version 1, open
   const char* oom_score_adj = nullptr;  // decimal text
   std::span<const ResourceLimit> limits;
   const char* directory = nullptr;

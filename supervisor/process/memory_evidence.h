@@ -14,6 +14,7 @@ struct MemoryEvidence {
   std::optional<std::uint64_t> usage_bytes{};  // page cache included
   std::optional<std::uint64_t> peak_bytes{};   // of the cgroup's whole life; version 2: Linux 5.19
   std::optional<std::uint64_t> limit_bytes{};  // the cgroup's own; absent: none
+  bool peak_is_older = false;                  // than the generation it is told of
   std::optional<bool> oom_group{};             // version 2: an OOM kill takes the whole cgroup
   bool operator==(const MemoryEvidence&) const = default;
 };

@@ -29,8 +29,10 @@ std::string group_file(const MemoryCgroup& cgroup) {
 }
 
 OomTier tier_of(const OomFacts& facts, bool clears_group, bool spared) {
+  if (facts.workers_apart) return OomTier::A;
   if (clears_group) return OomTier::A0;
   if (spared) return OomTier::B;
+  if (facts.has_keeper) return OomTier::K;
   switch (facts.group) {
     case OomGroup::Absent:
     case OomGroup::Off:
@@ -42,11 +44,26 @@ OomTier tier_of(const OomFacts& facts, bool clears_group, bool spared) {
   return OomTier::D;
 }
 
+std::string better(std::string_view what) { return std::string("; better: ").append(what); }
+
+// At the limit of the container, where all workers together arrive.
+std::string detail_a(const OomFacts& facts, bool clears_group, bool spared) {
+  const std::string text =
+      "each worker has a cgroup of its own, with a limit below the container's: an OOM kill takes "
+      "that worker";
+  if (spared) return text + ", and none takes perch (oom_score_adj -1000)";
+  if (facts.group == OomGroup::On && !clears_group) {
+    return text + "; at the container's own limit memory.oom.group is 1 and takes perch as well" +
+           better(kAddCapability);
+  }
+  return text + "; at the container's own limit it takes one process" + better(kAddCapability);
+}
+
 std::string detail_a0(bool spared) {
   std::string text = "memory.oom.group was 1 and is 0 now, so ";
   text.append(kOnePerKill);
   if (spared) return text.append(", and never perch (oom_score_adj -1000)");
-  return text.append(", the worker by its raised oom_score_adj; better: ").append(kAddCapability);
+  return text.append(", the worker by its raised oom_score_adj") + better(kAddCapability);
 }
 
 std::string detail_b(const OomFacts& facts) {
@@ -55,17 +72,23 @@ std::string detail_b(const OomFacts& facts) {
                          : "CAP_SYS_RESOURCE allows oom_score_adj -1000";
   text += ", so no OOM kill takes perch";
   if (facts.group != OomGroup::On) return text;
-  return text +
-         "; memory.oom.group is 1, so one takes all workers at once; better: set "
-         "singleProcessOOMKill: true in the kubelet's configuration";
+  return text + "; memory.oom.group is 1, so one takes all workers at once" +
+         better("set singleProcessOOMKill: true in the kubelet's configuration");
+}
+
+std::string detail_k(const OomFacts& facts) {
+  std::string text =
+      "the keeper holds the listeners, so that clients wait while perch is started "
+      "again after an OOM kill";
+  if (facts.group == OomGroup::On) text += "; memory.oom.group is 1, and one takes perch as well";
+  return text + better(kAddCapability);
 }
 
 std::string detail_c(const OomFacts& facts) {
   std::string text = facts.group == OomGroup::Off ? "memory.oom.group is 0" : "no memory.oom.group";
   text.append(": ").append(kOnePerKill);
-  text +=
-      ", the worker by its raised oom_score_adj unless perch is the larger one by far; better: ";
-  return text.append(kAddCapability);
+  text += ", the worker by its raised oom_score_adj unless perch is the larger one by far";
+  return text + better(kAddCapability);
 }
 
 std::string detail_d(const OomFacts& facts) {
@@ -74,23 +97,34 @@ std::string detail_d(const OomFacts& facts) {
                            "the worker takes perch with it"
                          : "no memory cgroup is visible: whether an OOM kill takes perch with the "
                            "worker is unknown, and OOM kills cannot be told from other SIGKILLs";
-  text.append("; better: ").append(kAddCapability);
+  text += better(kAddCapability);
   if (facts.group != OomGroup::On) return text + ", and mount /sys/fs/cgroup";
-  return text + ", or set singleProcessOOMKill: true in the kubelet's configuration";
+  return text +
+         ", or set singleProcessOOMKill: true in the kubelet's configuration, or have a "
+         "keeper (perch keep)";
 }
 
-std::string detail_of(const OomFacts& facts, OomTier tier, bool spared) {
+std::string detail_of(const OomFacts& facts, OomTier tier, bool clears_group, bool spared) {
   switch (tier) {
+    case OomTier::A:
+      return detail_a(facts, clears_group, spared);
     case OomTier::A0:
       return detail_a0(spared);
     case OomTier::B:
       return detail_b(facts);
+    case OomTier::K:
+      return detail_k(facts);
     case OomTier::C:
       return detail_c(facts);
     case OomTier::D:
       return detail_d(facts);
   }
   return {};
+}
+
+std::string why_not_apart(const OomFacts& facts) {
+  if (facts.workers_apart || facts.not_apart.empty()) return {};
+  return "; workers have no cgroups of their own: " + facts.not_apart;
 }
 
 OomGroup group_of(const MemoryCgroup& cgroup) {
@@ -114,10 +148,14 @@ int read_own_score() {
 
 std::string_view name(OomTier tier) {
   switch (tier) {
+    case OomTier::A:
+      return "a";
     case OomTier::A0:
       return "a0";
     case OomTier::B:
       return "b";
+    case OomTier::K:
+      return "k";
     case OomTier::C:
       return "c";
     case OomTier::D:
@@ -132,18 +170,21 @@ OomPlan choose_tier(const OomFacts& facts) {
   const bool spared = already_spared || facts.may_lower_score;
   const OomTier tier = tier_of(facts, clears_group, spared);
   return {.tier = tier,
-          .detail = detail_of(facts, tier, spared),
+          .detail = detail_of(facts, tier, clears_group, spared) + why_not_apart(facts),
           .clear_group = clears_group,
           .own_score = spared && !already_spared ? std::optional(kNeverKilled) : std::nullopt,
           .worker_score = std::min(kKilledFirst, facts.score_at_start + kWorkerRaise)};
 }
 
-OomFacts gather_oom_facts(const MemoryCgroup& cgroup) {
+OomFacts gather_oom_facts(const MemoryGround& ground) {
   const auto held = CapabilitySet::effective();
-  return {.group = group_of(cgroup),
-          .group_writable = ::access(group_file(cgroup).c_str(), W_OK) == 0,
-          .may_lower_score = held && held->contains(kCapSysResource),
-          .score_at_start = read_own_score()};
+  OomFacts facts{.group = group_of(ground.container),
+                 .group_writable = ::access(group_file(ground.container).c_str(), W_OK) == 0,
+                 .may_lower_score = held && held->contains(kCapSysResource),
+                 .score_at_start = read_own_score()};
+  facts.workers_apart = !ground.divided.empty();
+  if (ground.container.version == CgroupVersion::V2) facts.not_apart = ground.obstacle;
+  return facts;
 }
 
 OomPlan take_oom_protection(const MemoryCgroup& cgroup, OomFacts facts) {

@@ -14,6 +14,7 @@
 
 #include "common/posix/fd_passing.h"
 #include "common/posix/unix_socket.h"
+#include "supervisor/process/clone_into.h"
 
 namespace perch::process {
 namespace {
@@ -83,7 +84,7 @@ struct PlanStorage {
       plan.listen_pid = environment.strings().back() + kListenPid.size();
     }
     plan.fds = fds;
-    if (!request.cgroup_procs.empty()) plan.cgroup_procs = request.cgroup_procs.c_str();
+    plan.memory_procs = request.cgroup.memory_procs;
     if (!oom_score_adj.empty()) plan.oom_score_adj = oom_score_adj.c_str();
     plan.limits = request.limits;
     if (!request.directory.empty()) plan.directory = request.directory.c_str();
@@ -120,7 +121,7 @@ std::string subject_of(Stage stage, const SpawnRequest& request) {
     case Stage::Directory:
       return request.directory;
     case Stage::Cgroup:
-      return request.cgroup_procs;
+      return request.cgroup.procs;
     case Stage::User:
       return request.identity ? std::to_string(request.identity->uid) : "";
     case Stage::Group:
@@ -195,10 +196,28 @@ Spawner::Spawner(Spawner&& other) noexcept
     : stack_(std::exchange(other.stack_, nullptr)),
       size_(other.size_),
       self_(other.self_),
-      ignored_(std::move(other.ignored_)) {}
+      ignored_(std::move(other.ignored_)),
+      has_clone_into_(other.has_clone_into_) {}
 
 Spawner::~Spawner() {
   if (stack_ != nullptr) ::munmap(stack_, size_);
+}
+
+// Where a child cannot be born in its cgroup it moves there: that helps, or says what is wrong.
+pid_t Spawner::start(ChildPlan& plan, const CgroupEntry& cgroup, int& pidfd) {
+  if (cgroup.directory >= 0 && has_clone_into_) {
+    const pid_t pid = clone_into(cgroup.directory, {stack_, size_}, run_child, &plan, &pidfd);
+    const bool has_run = plan.pid != 0;
+    if (pid >= 0 && has_run) return pid;
+    // Killed at its birth, as Linux 6.18 does in a cgroup whose members were killed before by
+    // cgroup.kill; it is reaped as an orphan.
+    if (pid >= 0) UniqueFd(std::exchange(pidfd, -1)).reset();
+    // Filters of containers' runtimes answer so too.
+    if (pid < 0 && (errno == ENOSYS || errno == EPERM)) has_clone_into_ = false;
+  }
+  if (!cgroup.procs.empty()) plan.cgroup_procs = cgroup.procs.c_str();
+  return ::clone(run_child, static_cast<char*>(stack_) + size_,
+                 CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
 }
 
 std::expected<Child, SpawnFailure> Spawner::spawn(const SpawnRequest& request) {
@@ -212,8 +231,7 @@ std::expected<Child, SpawnFailure> Spawner::spawn(const SpawnRequest& request) {
   }
   plan.filter.socket = line->second.get();
   int pidfd = -1;
-  const pid_t pid = ::clone(run_child, static_cast<char*>(stack_) + size_,
-                            CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
+  const pid_t pid = start(plan, request.cgroup, pidfd);
   if (pid < 0) return std::unexpected(SpawnFailure{Stage::Clone, errno, ""});
   // A raw setresuid in the child takes the dumpable flag from the memory that both shared.
   if (plan.change_identity) ::prctl(PR_SET_DUMPABLE, 1);

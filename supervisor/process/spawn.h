@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spawner: starts a process by clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD): the cost does not grow
-// with perch's size, and a failure up to and including exec is known when spawn() returns, with the
-// step that failed. perch must be single-threaded, and stays suspended until the exec: a directory
-// or program on a file system that hangs, hangs perch. It must have no signal handlers then (it
-// reads its signals): one would run in the child, on perch's memory.
+// Spawner: starts a process by clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD), or by clone3 where it
+// is to be born in a cgroup: the cost does not grow with perch's size, and a failure up to and
+// including exec is known when spawn() returns, with the step that failed. perch must be
+// single-threaded, and stays suspended until the exec: a directory or program on a file system that
+// hangs, hangs perch. It must have no signal handlers then (it reads its signals): one would run in
+// the child, on perch's memory.
 #pragma once
 
 #include <linux/filter.h>
@@ -29,13 +30,23 @@ struct Identity {
   std::vector<gid_t> groups;
 };
 
+// Where the child's memory and its tree are accounted; nothing set: where perch's are.
+struct CgroupEntry {
+  // A cgroup of version 2: the child is born in it, or enters it by its cgroup.procs where the
+  // kernel or a filter has no clone3.
+  int directory = -1;  // borrowed
+  std::string procs;
+  // cgroup.procs of a memory cgroup of version 1, open for writing; borrowed.
+  int memory_procs = -1;
+};
+
 struct SpawnRequest {
   std::vector<std::string> command;      // argv; a name without '/' is looked up in PATH
   std::vector<std::string> environment;  // complete, KEY=VALUE
   // LISTEN_PID=<the child's own pid> is added when set: only the child knows its pid.
   bool listen_pid = false;
-  std::vector<int> fds;      // borrowed; the n-th becomes descriptor n. All others are closed
-  std::string cgroup_procs;  // file to enter a cgroup by; empty: stay
+  std::vector<int> fds;  // borrowed; the n-th becomes descriptor n. All others are closed
+  CgroupEntry cgroup;
   std::optional<int> oom_score_adj;
   std::vector<ResourceLimit> limits;
   std::string directory;  // empty: stay
@@ -75,10 +86,12 @@ class Spawner {
 
  private:
   Spawner(void* stack, std::size_t size);
+  pid_t start(ChildPlan& plan, const CgroupEntry& cgroup, int& pidfd);
   void* stack_;
   std::size_t size_;
   pid_t self_;
   std::vector<int> ignored_;
+  bool has_clone_into_ = true;  // until the kernel says that it has not
 };
 
 // Where execvp(3) would look for `program`, given the value of PATH; one entry if it has a '/'.

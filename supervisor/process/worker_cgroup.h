@@ -6,8 +6,7 @@
 // to its children ("no internal processes", cgroup-v2.rst), so the worker stays accounted to ours.
 // Only at the real root may children have controllers of their own; ours are then without a limit,
 // memory.events of every cgroup above still counts their OOM kills, and cpu.weight is the default.
-// The directory's lock says that its owner lives: left-overs of dead perches are removed at
-// create(), also where several containers with the same pids share one hierarchy.
+// Left-overs of dead perches are removed at create().
 #pragma once
 
 #include <sys/types.h>
@@ -18,6 +17,7 @@
 
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
+#include "supervisor/process/cgroup_directory.h"
 
 namespace perch::process {
 
@@ -28,17 +28,18 @@ class WorkerCgroup {
   static Result<WorkerCgroup> create(std::string_view worker);
   // Below a given cgroup, of which this process or an ancestor of it is a member.
   static Result<WorkerCgroup> create_below(const std::string& parent, std::string_view worker);
-  // Removes the directory; while it has members it stays, for a later create() to remove.
-  ~WorkerCgroup();
-  WorkerCgroup(WorkerCgroup&&) noexcept = default;
-  WorkerCgroup& operator=(WorkerCgroup&&) = delete;
 
-  // The child writes "0" here to move itself; its later children are born inside.
+  [[nodiscard]] const std::string& directory() const noexcept { return directory_.path(); }
+  // Its children are born inside; borrowed.
+  [[nodiscard]] int directory_fd() const noexcept { return directory_.fd(); }
+  // Who writes "0" here moves itself.
   [[nodiscard]] const std::string& procs_path() const noexcept { return procs_path_; }
 
   // SIGKILL to every member at once, so that none can fork its way out. They are gone when
   // populated() is false; zombies do not count.
   [[nodiscard]] Result<void> kill() const;
+  // After a kill it is to be replaced: Linux 6.18 kills whoever is born in it (see Spawner).
+  [[nodiscard]] bool is_used_up() const noexcept { return used_up_; }
   [[nodiscard]] Result<bool> populated() const;
   // Has EPOLLPRI whenever populated() has changed since it was last asked. Borrowed.
   [[nodiscard]] int populated_fd() const noexcept { return events_.get(); }
@@ -46,11 +47,11 @@ class WorkerCgroup {
   [[nodiscard]] Result<std::vector<pid_t>> members() const;
 
  private:
-  WorkerCgroup(std::string directory, UniqueFd lock);
-  std::string directory_;  // empty: moved from
+  explicit WorkerCgroup(CgroupDirectory directory);
+  CgroupDirectory directory_;
   std::string procs_path_;
-  UniqueFd lock_;
   UniqueFd events_;
+  mutable bool used_up_ = false;  // nothing of it changes for those who look
 };
 
 }  // namespace perch::process

@@ -31,6 +31,11 @@ std::string Service::tier() const {
   return tier;
 }
 
+void Service::reconfigure(const AppConfig& app) {
+  perch_.write_config(app_config(directory_, app));
+  perch_.process().signal(SIGHUP);
+}
+
 nlohmann::json Service::oom_kill() {
   last_ = ask_newer(api(), last_).generation;
   CHECK_FALSE(ask(api(), "hog"));

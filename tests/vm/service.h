@@ -25,6 +25,8 @@ class Service {
   [[nodiscard]] std::string api() const { return directory_.path("api.sock"); }
   [[nodiscard]] const Container& container() const noexcept { return container_; }
   [[nodiscard]] PerchProcess& perch() noexcept { return perch_; }
+  // A reload with this.
+  void reconfigure(const AppConfig& app);
   // The tier, which status and log have to agree on.
   [[nodiscard]] std::string tier() const;
 

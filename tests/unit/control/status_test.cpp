@@ -57,6 +57,7 @@ Status example() {
   worker.deaths.at(static_cast<std::size_t>(lifecycle::Cause::OomKill)) = 2;
   worker.outage.last = 1612us;
   worker.outages.observe(1612us);
+  worker.memory.cgroup = "own";
   worker.memory.usage_bytes = 8192;
   worker.memory.nonreclaimable_bytes = 4096;
   worker.instances.push_back({.pid = 42,
@@ -101,8 +102,8 @@ TEST_CASE("the document has every field, unknown is null") {
   CHECK(worker.at("outage_seconds") ==
         json::parse(R"({"last": 0.001612, "p50": null, "p99": null, "max": null})"));
   CHECK(worker.at("memory") ==
-        json::parse(R"({"usage_bytes": 8192, "limit_bytes": null, "peak_bytes": null,
-                    "nonreclaimable_bytes": 4096, "recycle_at_bytes": null})"));
+        json::parse(R"({"cgroup": "own", "usage_bytes": 8192, "limit_bytes": null,
+                    "peak_bytes": null, "nonreclaimable_bytes": 4096, "recycle_at_bytes": null})"));
   CHECK(worker.at("intercept").is_null());
   CHECK(worker.at("since") == "2026-01-01T00:00:00.007Z");
   CHECK(worker.at("starts") == 3);

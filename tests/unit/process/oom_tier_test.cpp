@@ -27,26 +27,38 @@ struct Row {
 
 constexpr bool kWritable = true;
 constexpr bool kCapable = true;
+constexpr bool kApart = true;
+constexpr bool kKeeper = true;
 constexpr auto kKeep = std::nullopt;
 
 const std::array kRows{
-    Row{{OomGroup::Absent, false, false, 0}, OomTier::C, false, kKeep, 500},
-    Row{{OomGroup::Absent, false, kCapable, 0}, OomTier::B, false, -1000, 500},
-    Row{{OomGroup::Off, false, false, 0}, OomTier::C, false, kKeep, 500},
-    Row{{OomGroup::Off, kWritable, false, 0}, OomTier::C, false, kKeep, 500},
-    Row{{OomGroup::Off, kWritable, kCapable, 0}, OomTier::B, false, -1000, 500},
-    Row{{OomGroup::On, false, false, 0}, OomTier::D, false, kKeep, 500},
-    Row{{OomGroup::On, false, kCapable, 0}, OomTier::B, false, -1000, 500},
-    Row{{OomGroup::On, kWritable, false, 0}, OomTier::A0, true, kKeep, 500},
-    Row{{OomGroup::On, kWritable, kCapable, 0}, OomTier::A0, true, -1000, 500},
-    Row{{OomGroup::Unknown, false, false, 0}, OomTier::D, false, kKeep, 500},
-    Row{{OomGroup::Unknown, false, kCapable, 0}, OomTier::B, false, -1000, 500},
+    Row{{OomGroup::Absent, false, false, 0, false, "", false}, OomTier::C, false, kKeep, 500},
+    Row{{OomGroup::Absent, false, kCapable, 0, false, "", false}, OomTier::B, false, -1000, 500},
+    Row{{OomGroup::Off, false, false, 0, false, "", false}, OomTier::C, false, kKeep, 500},
+    Row{{OomGroup::Off, kWritable, false, 0, false, "", false}, OomTier::C, false, kKeep, 500},
+    Row{{OomGroup::Off, kWritable, kCapable, 0, false, "", false}, OomTier::B, false, -1000, 500},
+    Row{{OomGroup::On, false, false, 0, false, "", false}, OomTier::D, false, kKeep, 500},
+    Row{{OomGroup::On, false, kCapable, 0, false, "", false}, OomTier::B, false, -1000, 500},
+    Row{{OomGroup::On, kWritable, false, 0, false, "", false}, OomTier::A0, true, kKeep, 500},
+    Row{{OomGroup::On, kWritable, kCapable, 0, false, "", false}, OomTier::A0, true, -1000, 500},
+    Row{{OomGroup::Unknown, false, false, 0, false, "", false}, OomTier::D, false, kKeep, 500},
+    Row{{OomGroup::Unknown, false, kCapable, 0, false, "", false}, OomTier::B, false, -1000, 500},
+    // Workers apart are the best there is, a keeper is better than nothing; the rest is done too.
+    Row{{OomGroup::On, false, false, 0, kApart, "", false}, OomTier::A, false, kKeep, 500},
+    Row{{OomGroup::On, kWritable, false, 0, kApart, "", false}, OomTier::A, true, kKeep, 500},
+    Row{{OomGroup::On, kWritable, kCapable, 0, kApart, "", false}, OomTier::A, true, -1000, 500},
+    Row{{OomGroup::Off, false, kCapable, 0, kApart, "", kKeeper}, OomTier::A, false, -1000, 500},
+    Row{{OomGroup::On, kWritable, false, 0, false, "", kKeeper}, OomTier::A0, true, kKeep, 500},
+    Row{{OomGroup::On, false, kCapable, 0, false, "", kKeeper}, OomTier::B, false, -1000, 500},
+    Row{{OomGroup::On, false, false, 0, false, "", kKeeper}, OomTier::K, false, kKeep, 500},
+    Row{{OomGroup::Off, false, false, 0, false, "", kKeeper}, OomTier::K, false, kKeep, 500},
+    Row{{OomGroup::Unknown, false, false, 0, false, "", kKeeper}, OomTier::K, false, kKeep, 500},
     // What the runtime gave the container is where the worker's score starts from.
-    Row{{OomGroup::Off, false, false, 300}, OomTier::C, false, kKeep, 800},
-    Row{{OomGroup::Off, false, false, 985}, OomTier::C, false, kKeep, 1000},
-    Row{{OomGroup::Off, false, kCapable, -997}, OomTier::B, false, -1000, -497},
+    Row{{OomGroup::Off, false, false, 300, false, "", false}, OomTier::C, false, kKeep, 800},
+    Row{{OomGroup::Off, false, false, 985, false, "", false}, OomTier::C, false, kKeep, 1000},
+    Row{{OomGroup::Off, false, kCapable, -997, false, "", false}, OomTier::B, false, -1000, -497},
     // Protected by whoever started it, with nothing to lower.
-    Row{{OomGroup::On, false, false, -1000}, OomTier::B, false, kKeep, -500},
+    Row{{OomGroup::On, false, false, -1000, false, "", false}, OomTier::B, false, kKeep, -500},
 };
 
 }  // namespace
@@ -78,12 +90,21 @@ TEST_CASE("every tier that could be better says what would make it so") {
   CHECK(doomed.detail.contains("singleProcessOOMKill"));
 }
 
+TEST_CASE("why workers share perch's cgroup is said with every tier but the best") {
+  for (const Row& row : kRows) {
+    OomFacts facts = row.facts;
+    facts.not_apart = "it is read-only: make it writable";
+    const bool said = choose_tier(facts).detail.contains("it is read-only: make it writable");
+    CHECK(said == !facts.workers_apart);
+  }
+}
+
 TEST_CASE("the flag of the group is found and cleared") {
   // An ordinary directory: no memory controller of version 2 is needed to read and write a flag.
   const test::TemporaryDirectory directory;
   test::write_text(directory.path("memory.oom.group"), "1\n");
   const MemoryCgroup cgroup{.version = CgroupVersion::V2, .directory = directory.path()};
-  OomFacts facts = gather_oom_facts(cgroup);
+  OomFacts facts = gather_oom_facts({.container = cgroup});
   CHECK(facts.group == OomGroup::On);
   if (test::is_root()) CHECK(facts.group_writable);
   facts.may_lower_score = false;
@@ -113,6 +134,6 @@ TEST_CASE("perch's own score is lowered where that is allowed, else the plan say
 TEST_CASE("what holds for this process can be gathered") {
   const MemoryCgroup own = own_memory_cgroup();
   if (!test::have(own.version == CgroupVersion::V1, "needs memory on cgroup version 1")) return;
-  CHECK(gather_oom_facts(own).group == OomGroup::Absent);
+  CHECK(gather_oom_facts({.container = own}).group == OomGroup::Absent);
   CHECK(gather_oom_facts({}).group == OomGroup::Unknown);
 }

@@ -79,7 +79,7 @@ TEST_CASE("a program that cannot be executed is named with the kernel's reason")
 TEST_CASE("a failure before exec names its step and what the step was about") {
   CHECK(failure_with([](SpawnRequest& r) { r.fds.push_back(-1); }) ==
         "place descriptors: Bad file descriptor");
-  CHECK(failure_with([](SpawnRequest& r) { r.cgroup_procs = "/nonexistent/cgroup.procs"; }) ==
+  CHECK(failure_with([](SpawnRequest& r) { r.cgroup.procs = "/nonexistent/cgroup.procs"; }) ==
         "enter cgroup /nonexistent/cgroup.procs: No such file or directory");
   CHECK(failure_with([](SpawnRequest& r) { r.oom_score_adj = 1001; }) ==
         "set oom_score_adj: Invalid argument");

@@ -15,11 +15,13 @@
 #include <set>
 
 #include "supervisor/process/process_tree.h"
+#include "supervisor/process/worker_cgroup.h"
 #include "tests/support/process_info.h"
 #include "tests/support/requirement.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/wait_until.h"
 #include "tests/unit/process/in_child.h"
+#include "tests/unit/process/nest.h"
 #include "tests/unit/process/spawn_scene.h"
 
 namespace perch::test {
@@ -246,6 +248,60 @@ TEST_CASE("one Spawner serves again and again, also after a failure") {
     REQUIRE(::waitpid(-1, &status, 0) > 0);
     CHECK(WEXITSTATUS(status) == (i % 2 == 0 ? 0 : 127));
   }
+}
+
+namespace {
+
+process::WorkerCgroup cgroup_in(const Nest& nest) {
+  auto cgroup = process::WorkerCgroup::create_below(nest.path(), "app");
+  REQUIRE_MESSAGE(cgroup.has_value(), (cgroup ? "" : cgroup.error().text()));
+  return *std::move(cgroup);
+}
+
+// The names of the cgroups that /proc/PID/cgroup shows for version 2.
+std::string unified_line(const Cat& cat) {
+  const std::string text = cat.file("cgroup");
+  return text.substr(text.find("0::"));
+}
+
+}  // namespace
+
+TEST_CASE("a child is born in the cgroup that was asked for, again and again") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const process::WorkerCgroup cgroup = cgroup_in(*nest);
+  const std::string name = std::filesystem::path(cgroup.directory()).filename();
+  for (int i = 0; i < 20; ++i) {
+    process::SpawnRequest request;
+    request.cgroup.directory = cgroup.directory_fd();
+    const Cat cat(request);
+    CHECK(unified_line(cat).contains(name));
+    CHECK(cat.fds() == "0 1 2");
+  }
+}
+
+TEST_CASE("where it cannot be born in the cgroup it moves there") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const process::WorkerCgroup cgroup = cgroup_in(*nest);
+  const UniqueFd no_cgroup(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  process::SpawnRequest request;
+  request.cgroup = {.directory = no_cgroup.get(), .procs = cgroup.procs_path()};
+  const Cat cat(request);
+  CHECK(unified_line(cat).contains(std::filesystem::path(cgroup.directory()).filename().string()));
+}
+
+TEST_CASE("a child enters a cgroup by an open descriptor, wherever its own are to be") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const process::WorkerCgroup cgroup = cgroup_in(*nest);
+  const UniqueFd procs(::open(cgroup.procs_path().c_str(), O_WRONLY | O_CLOEXEC));
+  process::SpawnRequest request;
+  const UniqueFd file = named_file("many");
+  request.fds.assign(static_cast<std::size_t>(procs.get()) + 2, file.get());
+  request.cgroup.memory_procs = procs.get();
+  const Cat cat(request);
+  CHECK(unified_line(cat).contains(std::filesystem::path(cgroup.directory()).filename().string()));
 }
 
 }  // namespace perch::test

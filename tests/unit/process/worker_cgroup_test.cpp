@@ -3,12 +3,10 @@
 
 #include <doctest/doctest.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -18,54 +16,15 @@
 #include "tests/support/requirement.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/wait_until.h"
+#include "tests/unit/process/nest.h"
 
 using namespace perch;
 using namespace perch::process;
+using test::Nest;
+using test::usable;
 namespace fs = std::filesystem;
 
 namespace {
-
-// A version 2 cgroup of the test's own, so that concurrent runs do not see each other. It goes with
-// the processes and cgroups that are left in it.
-class Nest {
- public:
-  static std::unique_ptr<Nest> make() {
-    const auto own = own_unified_cgroup();
-    std::string path = own.value_or("") + "/nest-XXXXXX";
-    if (!own || ::mkdtemp(path.data()) == nullptr) return nullptr;
-    return std::unique_ptr<Nest>(new Nest(std::move(path)));
-  }
-  ~Nest() {
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(path_, ignored)) {
-      if (entry.is_directory()) remove(entry.path());
-    }
-    remove(path_);
-  }
-  Nest(const Nest&) = delete;
-  Nest& operator=(const Nest&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string add(const std::string& name) const {
-    std::string path = path_ + "/" + name;
-    ::mkdir(path.c_str(), 0755);
-    return path;
-  }
-
- private:
-  explicit Nest(std::string path) : path_(std::move(path)) {}
-  static void remove(const std::string& path) {
-    (void)test::wait_until([&] { return ::rmdir(path.c_str()) == 0; });
-  }
-  std::string path_;
-};
-
-bool usable(const std::unique_ptr<Nest>& nest) {
-  return test::have(nest != nullptr, "needs a writable cgroup version 2");
-}
-
-std::string directory_of(const WorkerCgroup& cgroup) {
-  return fs::path(cgroup.procs_path()).parent_path();
-}
 
 WorkerCgroup create(const Nest& nest, std::string_view worker) {
   auto cgroup = WorkerCgroup::create_below(nest.path(), worker);
@@ -92,8 +51,8 @@ TEST_CASE("a worker's cgroup is named for it and goes with its owner") {
   if (!usable(nest)) return;
   std::string directory;
   {
-    const WorkerCgroup cgroup = create(*nest, "app");
-    directory = directory_of(cgroup);
+    WorkerCgroup cgroup = create(*nest, "app");
+    directory = cgroup.directory();
     CHECK(fs::path(directory).filename() == "perch-" + std::to_string(::getpid()) + "-app");
     CHECK(fs::exists(directory));
     CHECK_FALSE(is_populated(cgroup));
@@ -107,13 +66,13 @@ TEST_CASE("moving the owner does not remove the cgroup") {
   std::optional<WorkerCgroup> first(create(*nest, "app"));
   const WorkerCgroup second = std::move(*first);
   first.reset();
-  CHECK(fs::exists(directory_of(second)));
+  CHECK(fs::exists(second.directory()));
 }
 
 TEST_CASE("killing it ends the whole tree, sessions of their own included") {
   const auto nest = Nest::make();
   if (!usable(nest)) return;
-  const WorkerCgroup cgroup = create(*nest, "app");
+  WorkerCgroup cgroup = create(*nest, "app");
   test::Process process(family(cgroup));
   await_family(cgroup);
   CHECK(is_populated(cgroup));
@@ -126,7 +85,7 @@ TEST_CASE("killing it ends the whole tree, sessions of their own included") {
 TEST_CASE("the descriptor tells when the last member has gone") {
   const auto nest = Nest::make();
   if (!usable(nest)) return;
-  const WorkerCgroup cgroup = create(*nest, "app");
+  WorkerCgroup cgroup = create(*nest, "app");
   const test::Process process(family(cgroup));
   await_family(cgroup);
   REQUIRE(is_populated(cgroup));
@@ -137,11 +96,38 @@ TEST_CASE("the descriptor tells when the last member has gone") {
   }
 }
 
+TEST_CASE("what a worker made in its cgroup goes with it") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  std::string directory;
+  {
+    WorkerCgroup cgroup = create(*nest, "app");
+    directory = cgroup.directory();
+    fs::create_directories(directory + "/of-its-own/deeper");
+  }
+  CHECK_FALSE(fs::exists(directory));
+}
+
+TEST_CASE("dead perches' workers are ended where the place is ours alone") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  const std::string busy = nest->add("perch-999998-app");
+  fs::create_directory(busy + "/deeper");
+  test::Process orphan({.argv = {"sleep", "1000"}, .cgroups = {busy + "/deeper/cgroup.procs"}});
+  REQUIRE(test::wait_until(
+      [&] { return !read_file(busy + "/deeper/cgroup.procs").value_or("").empty(); }));
+  const WorkerCgroup living = create(*nest, "living");
+  remove_left_overs(nest->path(), LeftOvers::Kill);
+  CHECK(orphan.wait() == test::killed_by(SIGKILL));
+  CHECK_FALSE(fs::exists(busy));
+  CHECK(fs::exists(living.directory()));
+}
+
 TEST_CASE("another worker's tree is left alone") {
   const auto nest = Nest::make();
   if (!usable(nest)) return;
-  const WorkerCgroup mine = create(*nest, "mine");
-  const WorkerCgroup other = create(*nest, "other");
+  WorkerCgroup mine = create(*nest, "mine");
+  WorkerCgroup other = create(*nest, "other");
   test::Process in_mine(family(mine));
   test::Process in_other(family(other));
   await_family(mine);
@@ -168,7 +154,7 @@ TEST_CASE("left-overs are removed, but neither a living owner's nor populated no
   CHECK(fs::exists(busy));
   CHECK(fs::exists(foreign));
   const WorkerCgroup next = create(*nest, "next");
-  CHECK(fs::exists(directory_of(living)));
+  CHECK(fs::exists(living.directory()));
   orphan.signal(SIGKILL);
   CHECK(orphan.wait() == test::killed_by(SIGKILL));
 }
@@ -176,7 +162,7 @@ TEST_CASE("left-overs are removed, but neither a living owner's nor populated no
 TEST_CASE("a name in use, an impossible name and a place without rights are errors") {
   const auto nest = Nest::make();
   if (!usable(nest)) return;
-  const WorkerCgroup cgroup = create(*nest, "app");
+  WorkerCgroup cgroup = create(*nest, "app");
   const auto again = WorkerCgroup::create_below(nest->path(), "app");
   REQUIRE_FALSE(again.has_value());
   CHECK(again.error().is(EEXIST));
