@@ -90,11 +90,11 @@ process::Orphans Supervisor::orphans() const {
 }
 
 bool Supervisor::has_the_most_memory(const Instance& instance) const {
-  const std::uint64_t bytes = instance.memory().tree_bytes();
+  const std::uint64_t bytes = instance.memory().own_bytes();
   return std::ranges::none_of(instances_, [&](const auto& entry) {
     const Instance& other = *entry.second;
     if (&other == &instance || !other.memory().is_counted_with_others()) return false;
-    return other.is_on_its_way_out() || other.memory().tree_bytes() > bytes;
+    return other.is_on_its_way_out() || other.memory().own_bytes() > bytes;
   });
 }
 

@@ -60,6 +60,7 @@ process::MemoryEvidence WorkerMemory::evidence() const {
 void WorkerMemory::watch(const config::MemoryConfig& config) {
   recycling_.stop();
   mark_.reset();
+  has_limit_ = config.max.has_value();
   if (!config.recycle_at) return;
   const process::MemoryCgroup cgroup = counting_cgroup();
   // A limit that no cgroup enforces is kept by replacing the worker alone.
@@ -77,25 +78,36 @@ void WorkerMemory::watch(const config::MemoryConfig& config) {
                     .cgroup = cgroup});
 }
 
+// Several workers without limits of their own can be at the container's while each of them is far
+// from it.
+const process::MemoryCgroup* WorkerMemory::limited_alone() const {
+  const bool is_alone = has_limit_ || worker_.orphans() == process::Orphans::OfOneWorker;
+  return is_alone ? own_.cgroup() : nullptr;
+}
+
 // At the root of a hierarchy it would be the whole host's, and where nobody is killed for what is
 // in there, the rest of it is none of ours.
 process::MemoryCgroup WorkerMemory::counting_cgroup() const {
-  if (own_.cgroup() != nullptr) return *own_.cgroup();
+  if (const auto* const own = limited_alone(); own != nullptr) return *own;
   const process::MemoryCgroup& shared = around_.shared.cgroup();
   if (shared.is_root || !process::lowest_limit(shared)) return {};
   return shared;
 }
 
 bool WorkerMemory::is_counted_with_others() const {
-  return !has_own_ledger() && worker_.orphans() == process::Orphans::OfSeveral &&
+  return limited_alone() == nullptr && worker_.orphans() == process::Orphans::OfSeveral &&
          counting_cgroup().version != process::CgroupVersion::None;
 }
 
-std::uint64_t WorkerMemory::tree_bytes() const { return process::resident_bytes(worker_.tree()); }
+std::uint64_t WorkerMemory::own_bytes() const {
+  const auto counted =
+      own_.cgroup() == nullptr ? std::nullopt : process::unreclaimable_bytes(*own_.cgroup());
+  return counted ? *counted : process::resident_bytes(worker_.tree());
+}
 
 std::optional<std::uint64_t> WorkerMemory::unreclaimable() const {
   const auto counted = process::unreclaimable_bytes(counting_cgroup());
-  return counted ? counted : tree_bytes();
+  return counted ? counted : own_bytes();
 }
 
 void WorkerMemory::on_dead(pid_t pid) {
@@ -118,7 +130,7 @@ WorkerMemory::Evidence WorkerMemory::claim_for_death(pid_t pid, const process::E
 // With several workers in one nobody can say whose page cache it is.
 control::Memory WorkerMemory::figures() const {
   control::Memory memory{.recycle_at_bytes = mark_};
-  memory.nonreclaimable_bytes = is_counted_with_others() ? tree_bytes() : unreclaimable();
+  memory.nonreclaimable_bytes = is_counted_with_others() ? own_bytes() : unreclaimable();
   const bool shared_tells =
       !around_.shared.cgroup().is_root && worker_.orphans() == process::Orphans::OfOneWorker;
   if (!has_own_ledger() && !shared_tells) return memory;

@@ -3,8 +3,9 @@
 // (OwnMemory), whose an OOM kill was, what is known of its memory at a death, when it
 // is to be replaced for it, and the figures for the status.
 //
-// What a worker needs is counted in the cgroup that would kill it: its own, or perch's with all
-// that is in there. Where no cgroup has a limit it is that of its processes.
+// What a worker needs is counted in the cgroup that would kill it: its own where it has a limit or
+// is the only worker's, else the container's with all that is in there. Where no cgroup has a limit
+// it is that of its processes.
 #pragma once
 
 #include <cstdint>
@@ -90,14 +91,16 @@ class WorkerMemory {
   // Of the cgroup that the worker's memory is charged to; nothing where that is more than the
   // worker's.
   [[nodiscard]] control::Memory figures() const;
-  // Whether a cgroup counts it together with other workers.
+  // Whether that is counted together with other workers'.
   [[nodiscard]] bool is_counted_with_others() const;
-  // Of its processes alone.
-  [[nodiscard]] std::uint64_t tree_bytes() const;
+  // Of this worker alone, by its cgroup or by its processes.
+  [[nodiscard]] std::uint64_t own_bytes() const;
 
  private:
   [[nodiscard]] OomLedger& ledger();
   [[nodiscard]] process::MemoryEvidence evidence() const;
+  // Its own cgroup, where that has a limit which counts; else null.
+  [[nodiscard]] const process::MemoryCgroup* limited_alone() const;
   [[nodiscard]] process::MemoryCgroup counting_cgroup() const;
   [[nodiscard]] std::optional<std::uint64_t> unreclaimable() const;
 
@@ -107,6 +110,7 @@ class WorkerMemory {
   OwnMemory own_;
   Recycling recycling_;
   std::optional<std::uint64_t> mark_;
+  bool has_limit_ = false;    // memory.max is configured
   std::string name_of_dead_;  // where the kernel log is searched by it
   std::string why_;
 };

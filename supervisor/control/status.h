@@ -101,8 +101,8 @@ struct DeathRecord {
   std::vector<std::string> stderr_tail{};
 };
 
-// Of the cgroup that a worker's memory is charged to. What cannot be reclaimed is of its processes,
-// where the cgroup counts others as well.
+// Of the cgroup that a worker's memory is charged to. What cannot be reclaimed is of this worker
+// alone, also where a cgroup counts others with it.
 struct Memory {
   std::string cgroup{};  // "own", or "shared" with perch; empty: nobody can say
   std::optional<std::uint64_t> usage_bytes{}, limit_bytes{}, peak_bytes{};

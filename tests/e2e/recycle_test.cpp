@@ -179,6 +179,18 @@ TEST_CASE("of two workers in one cgroup the one that has the most memory is repl
   CHECK(cgroup->oom_kills() == 0);
 }
 
+TEST_CASE("a worker with a limit of its own is counted alone, and replaced below that") {
+  if (!Container::possible()) return;
+  const std::string max = std::to_string(limit() / kMiB / 2);
+  Container container({.worker = "memory = { max = \"" + max +
+                                 "MiB\", recycle_at = \"50%\", recycle_after = \"200ms\" }"});
+  CHECK(container.perch().worker()["memory"]["cgroup"] == "own");
+  REQUIRE(ask(container.api(), "hold " + above_a_quarter()));
+  const auto death = first_death(container.perch());
+  CHECK(death["cause"] == "memory-recycle");
+  CHECK(contains(death["detail"], " above 50% of " + max + ".0 MiB for 200ms"));
+}
+
 TEST_CASE("where no cgroup is visible the memory of the worker's processes counts") {
   if (!can_hide_cgroups()) return;
   const TemporaryDirectory directory;
