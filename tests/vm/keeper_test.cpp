@@ -55,6 +55,7 @@ class Pod {
 TEST_CASE("perch dies with its worker, is started again, and no client is refused meanwhile") {
   Pod pod;
   pod.start_perch();
+  CHECK(pod.perch().status()["perch"]["oom_protection"]["tier"] == "k");
   ClientStorm storm({.path = pod.api()}, 2);
   for (int i = 0; i < kContainerKills; ++i) {
     const std::uint64_t served = storm.served();

@@ -31,6 +31,17 @@ TEST_CASE("20 of 20 times a leaking worker is replaced before the kill that woul
   CHECK(service.container().read("memory.events").contains("oom_kill 0\n"));
 }
 
+TEST_CASE("a worker with a cgroup of its own is replaced by what it needs of its own limit") {
+  Service service(
+      {.memory_max = kLimit, .access = CgroupAccess::Writable},
+      {.arguments = {"--leak", "60"},
+       .worker = "memory = { max = \"48MiB\", recycle_at = \"50%\", recycle_after = \"100ms\" }"});
+  CHECK(service.tier() == "a");
+  REQUIRE(wait_until([&] { return service.perch().worker()["deaths"]["memory-recycle"] >= 5; }));
+  CHECK(service.perch().worker()["deaths"]["oom-kill"] == 0);
+  CHECK(service.perch().worker()["deaths"]["signal"] == 0);
+}
+
 TEST_CASE("a worker that writes files until 98 % of its memory is used is never replaced") {
   Service service({.memory_max = kLimit}, {.worker = kAtHalf});
   std::uint64_t most = 0;
