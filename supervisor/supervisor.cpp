@@ -209,12 +209,22 @@ void Supervisor::take_http(std::unique_ptr<control::HttpPort> port) {
   if (http_) log_.info("http: listening on {}", config::tcp_address_text(http_->address()));
 }
 
+// A keeper in perch's own container goes with it where a kill takes all of that.
+process::OomPlan Supervisor::protection() const {
+  process::OomFacts facts = protection_.facts;
+  const bool alone =
+      facts.group == process::OomGroup::Absent || facts.group == process::OomGroup::Off;
+  facts.has_keeper = keeping_.is_apart() || (keeping_.connected() && alone);
+  return process::choose_tier(facts);
+}
+
 void Supervisor::introduce() {
   introduced_ = true;
+  const process::OomPlan protection = this->protection();
   journal_.record(
       {.type = control::Event::Type::PerchStarted,
        .message = fmt::format("perch {} is pid {}; oom protection {}: {}", PERCH_VERSION,
-                              ::getpid(), process::name(protection_.tier), protection_.detail)});
+                              ::getpid(), process::name(protection.tier), protection.detail)});
   if (config_.perch.control.empty() && config_.perch.control_is_default) {
     log_.info(
         "no control socket: neither /run/perch nor $XDG_RUNTIME_DIR can be written; give --control "

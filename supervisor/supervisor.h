@@ -62,6 +62,8 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   void apply_to_all(lifecycle::Event event);
 
   void introduce();
+  // What was taken at start, and the keeper that there is now.
+  [[nodiscard]] process::OomPlan protection() const;
   void start_workers();
   void on_claim_failed(const ListenerSet::ClaimFailure& failure);
   void add_worker(const std::string& name, Launch launch);

@@ -23,7 +23,9 @@ control::Status Supervisor::status() {
   status.perch.uptime = std::chrono::steady_clock::now() - started_;
   status.perch.config = source_.file;
   status.perch.reloads = reloads_;
-  status.perch.oom_protection = {std::string(process::name(protection_.tier)), protection_.detail};
+  const process::OomPlan protected_by = protection();
+  status.perch.oom_protection = {std::string(process::name(protected_by.tier)),
+                                 protected_by.detail};
   status.perch.keeper = keeping_.status();
   status.perch.log_dropped = log_.dropped();
   status.listeners = listeners_.status();

@@ -169,7 +169,8 @@ OomPlan choose_tier(const OomFacts& facts) {
   const bool already_spared = facts.score_at_start == kNeverKilled;
   const bool spared = already_spared || facts.may_lower_score;
   const OomTier tier = tier_of(facts, clears_group, spared);
-  return {.tier = tier,
+  return {.facts = facts,
+          .tier = tier,
           .detail = detail_of(facts, tier, clears_group, spared) + why_not_apart(facts),
           .clear_group = clears_group,
           .own_score = spared && !already_spared ? std::optional(kNeverKilled) : std::nullopt,

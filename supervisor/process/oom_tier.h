@@ -40,10 +40,11 @@ struct OomFacts {
   int score_at_start = 0;        // perch's oom_score_adj, which its container's runtime set
   bool workers_apart = false;    // each has a memory cgroup of its own (Division)
   std::string not_apart{};       // why not, where that would be better
-  bool has_keeper = false;
+  bool has_keeper = false;       // one that survives what takes perch
 };
 
 struct OomPlan {
+  OomFacts facts{};  // by which it was chosen
   OomTier tier = OomTier::D;
   std::string detail;            // for people
   bool clear_group = false;      // write 0 to memory.oom.group

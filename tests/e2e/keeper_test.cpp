@@ -183,6 +183,28 @@ TEST_CASE("a keeper that is killed costs no client, and the next one has everyth
   check_nobody_was_turned_away(storm.stop());
 }
 
+TEST_CASE("a keeper in another container is the protection where there is no better one") {
+  if (!have(is_root(), "needs root: setpriv")) return;
+  World world;
+  const Surroundings unprivileged{
+      .prefix = {"setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"}};
+  const auto tier = [](const PerchProcess& perch) -> std::string {
+    return perch.status()["perch"]["oom_protection"]["tier"];
+  };
+  std::string before;
+  {
+    const auto perch = world.run(unprivileged);
+    before = tier(*perch);
+  }
+  const std::string expected = before == "c" || before == "d" ? "k" : before;
+  const auto keeper = world.keep();
+  const auto perch = world.run(unprivileged);
+  CHECK(tier(*perch) == expected);
+  CHECK(perch->log().contains("oom protection " + expected + ": "));
+  keeper->signal(SIGKILL);
+  CHECK(wait_until([&] { return tier(*perch) == before; }));
+}
+
 TEST_CASE("perch runs without its keeper, says so once, and finds it when it comes") {
   World world;
   const auto perch = world.run();
