@@ -52,8 +52,12 @@ void OwnMemory::after_spawn() {
   if (counted_) counted_->peak.begin_anew();
 }
 
-void OwnMemory::apply(const config::WorkerConfig& config) {
+void OwnMemory::adjust(const config::WorkerConfig& config) {
   cgroups_.forget_failures();
+  apply(config);
+}
+
+void OwnMemory::apply(const config::WorkerConfig& config) {
   if (!counted_) return tell_without_effect(config);
   const process::WorkerLimits limits = limits_of(config);
   if (counted_->applied == limits) return;

@@ -31,6 +31,8 @@ class OwnMemory {
   void before_spawn(const config::WorkerConfig& config, process::Orphans workers);
   // What can wait until it runs.
   void after_spawn();
+  // The configuration has changed: what failed is tried anew with the next start.
+  void adjust(const config::WorkerConfig& config);
   // Limits as configured, and as the container's are by now. Says once what cannot be had.
   void apply(const config::WorkerConfig& config);
 

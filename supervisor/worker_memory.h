@@ -69,7 +69,7 @@ class WorkerMemory {
   // The generation runs.
   void after_spawn(const config::WorkerConfig& config);
   // The configuration is another one now.
-  void adjust(const config::WorkerConfig& config) { own_.apply(config); }
+  void adjust(const config::WorkerConfig& config) { own_.adjust(config); }
   // From now on it is replaced when it needs too much.
   void watch(const config::MemoryConfig& config);
   // It is ending, nobody has to replace it any more.
