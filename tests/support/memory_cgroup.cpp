@@ -54,9 +54,16 @@ std::unique_ptr<MemoryCgroup> MemoryCgroup::make(std::uint64_t limit_bytes) {
   return cgroup->limit(limit_bytes) ? std::move(cgroup) : nullptr;
 }
 
-// A cgroup stays busy for a moment after its last process was reaped.
+// A cgroup stays busy for a moment after its last process was reaped, and a perch that was killed
+// leaves its workers' in it.
 MemoryCgroup::~MemoryCgroup() {
-  (void)wait_until([this] { return ::rmdir(path_.c_str()) == 0; });
+  (void)wait_until([this] {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(path_, ignored)) {
+      if (entry.is_directory()) ::rmdir(entry.path().c_str());
+    }
+    return ::rmdir(path_.c_str()) == 0;
+  });
 }
 
 bool MemoryCgroup::limit(std::uint64_t bytes) {
