@@ -42,6 +42,7 @@ void Instance::on_reaped(const process::Exit& exit) {
     left_behind_ = !sweep(0).killed.empty();
   }
   reaped_ = true;
+  memory_.stop_watching();
   const control::DeathRecord record = record_of(exit);
   shell_code_ = exit.by_signal ? 128 + exit.status : exit.status;
   nanoseconds ready_for{0};

@@ -67,15 +67,19 @@ void WorkerMemory::watch(const config::MemoryConfig& config) {
   auto limit = process::lowest_limit(cgroup);
   if (!limit) limit = config.max;
   mark_ = config::bytes_of(*config.recycle_at, limit);
-  if (!mark_) {
-    return around_.log.warn(
-        "worker {}: recycle_at is {} of a limit, and it has none; it is never recycled: give the "
-        "container a limit, or set memory.max, or write a size",
-        name_, config::memory_mark_text(*config.recycle_at));
-  }
+  if (!mark_) return tell_never_recycled(config);
   recycling_.start({.rule = {.mark = *mark_, .limit = limit, .after = config.recycle_after},
                     .mark = mark_text(*config.recycle_at, *mark_, limit),
                     .cgroup = cgroup});
+}
+
+// Once for a configuration, not at each start.
+void WorkerMemory::tell_never_recycled(const config::MemoryConfig& config) {
+  if (std::exchange(told_never_recycled_, config) == config) return;
+  around_.log.warn(
+      "worker {}: recycle_at is {} of a limit, and it has none; it is never recycled: give the "
+      "container a limit, or set memory.max, or write a size",
+      name_, config::memory_mark_text(*config.recycle_at));
 }
 
 // Several workers without limits of their own can be at the container's while each of them is far

@@ -72,7 +72,7 @@ class WorkerMemory {
   void adjust(const config::WorkerConfig& config) { own_.adjust(config); }
   // From now on it is replaced when it needs too much.
   void watch(const config::MemoryConfig& config);
-  // It is ending, nobody has to replace it any more.
+  // It is ending or gone, nobody has to replace it any more.
   void stop_watching() { recycling_.stop(); }
   // Why it is being ended, if that is for its memory; part of the evidence.
   void blame(std::string why) { why_ = std::move(why); }
@@ -97,6 +97,7 @@ class WorkerMemory {
   [[nodiscard]] std::uint64_t own_bytes() const;
 
  private:
+  void tell_never_recycled(const config::MemoryConfig& config);
   [[nodiscard]] OomLedger& ledger();
   [[nodiscard]] process::MemoryEvidence evidence() const;
   // Its own cgroup, where that has a limit which counts; else null.
@@ -110,6 +111,7 @@ class WorkerMemory {
   OwnMemory own_;
   Recycling recycling_;
   std::optional<std::uint64_t> mark_;
+  std::optional<config::MemoryConfig> told_never_recycled_;
   bool has_limit_ = false;    // memory.max is configured
   std::string name_of_dead_;  // where the kernel log is searched by it
   std::string why_;

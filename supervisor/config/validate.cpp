@@ -125,6 +125,17 @@ void check_restart(const Worker& worker, Report& report) {
 // Below, no program gets as far as its first line.
 constexpr std::uint64_t kLeastMemory = 1ULL << 20U;
 
+// Above `high` the kernel slows a worker down and takes back what it can: most never get far.
+void check_below_high(const MemoryConfig& memory, const KeyPath& path, Report& report) {
+  const auto mark = bytes_of(*memory.recycle_at, memory.max);
+  if (!mark || !memory.high || *mark <= *memory.high || report.mentions(path)) return;
+  report.add(path, fmt::format("{}{} is above high, {}, where the kernel slows the worker down "
+                               "before it is replaced; lower it, or raise high",
+                               memory_mark_text(*memory.recycle_at),
+                               std::holds_alternative<Percent>(*memory.recycle_at) ? " of max" : "",
+                               size_text(*memory.high)));
+}
+
 void check_memory(const Worker& worker, Report& report) {
   const MemoryConfig& memory = worker.second.memory;
   const auto path = [&](const char* key) {
@@ -142,7 +153,9 @@ void check_memory(const Worker& worker, Report& report) {
   };
   check("max", memory.max);
   check("high", memory.high);
-  if (memory.recycle_at) check("recycle_at", bytes_of(*memory.recycle_at, std::nullopt));
+  if (!memory.recycle_at) return;
+  check("recycle_at", bytes_of(*memory.recycle_at, std::nullopt));
+  check_below_high(memory, path("recycle_at"), report);
 }
 
 // Only there does perch see what a worker binds.

@@ -12,6 +12,8 @@ using DoubleNanoseconds = std::chrono::duration<double, std::nano>;
 
 // Where the limit is unknown, or hardly above the mark.
 constexpr double kLeastHeadroom = 0.05;
+// No worker is drained and started again in less, so nobody has to be quicker.
+constexpr std::chrono::seconds kFastestLeak{1};
 
 double headroom(const RecycleRule& rule) {
   const auto least = static_cast<double>(rule.mark) * kLeastHeadroom;
@@ -29,7 +31,8 @@ nanoseconds sleep_after(const RecycleRule& rule, std::uint64_t bytes, nanosecond
   const nanoseconds shortest = shortest_sleep(rule);
   if (bytes >= rule.mark) return shortest;
   const auto distance = static_cast<double>(rule.mark - bytes);
-  const auto until = DoubleNanoseconds(rule.after) * (distance / headroom(rule));
+  const auto to_limit = std::max<nanoseconds>(rule.after, kFastestLeak);
+  const auto until = DoubleNanoseconds(to_limit) * (distance / headroom(rule));
   if (until >= longest) return longest;
   return std::clamp(std::chrono::duration_cast<nanoseconds>(until), shortest, longest);
 }

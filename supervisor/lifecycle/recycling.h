@@ -6,8 +6,8 @@
 // one is killed first, however often one looks. So, as far as the mark is away, the fastest leak
 // that is worth waiting for needs at least
 //     after * (mark - now) / (limit - mark)
-// to get there, and until then nobody has to look. What jumps above the mark and stays there is
-// found late by the longest sleep and no more.
+// to get there, and until then nobody has to look; an `after` below a second counts as one here.
+// What jumps above the mark and stays there is found late by the longest sleep and no more.
 #pragma once
 
 #include <chrono>

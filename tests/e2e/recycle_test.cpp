@@ -71,6 +71,14 @@ bool is_on_disk(const std::string& path) {
   return ::statfs(path.c_str(), &status) == 0 && status.f_type != kTmpfs;
 }
 
+struct FileInMemory {
+  std::string path = "/dev/shm/perch-test-" + std::to_string(::getpid());
+  FileInMemory() = default;
+  ~FileInMemory() { std::filesystem::remove(path); }
+  FileInMemory(const FileInMemory&) = delete;
+  FileInMemory& operator=(const FileInMemory&) = delete;
+};
+
 // A perch that sees no memory cgroup.
 Surroundings without_cgroups() {
   return {.prefix = {"unshare", "--mount", "sh", "-c", "umount -l /sys/fs/cgroup && exec \"$@\"",
@@ -151,6 +159,20 @@ TEST_CASE("a worker that needs more than its mark from the start backs off") {
   CHECK(worker["consecutive_failures"] == 3);
 }
 
+// What it leaves in a file in memory stays charged, and is above its mark.
+TEST_CASE("a worker that has ended and is not started again is not watched") {
+  if (!Container::possible()) return;
+  if (!have(!is_on_disk("/dev/shm"), "needs a /dev/shm in memory")) return;
+  const FileInMemory left;
+  Container container({.worker = "memory = { recycle_at = \"25%\", recycle_after = \"1500ms\" }",
+                       .restart = "policy = \"on-failure\""});
+  REQUIRE(ask(container.api(), "write " + above_a_quarter() + " " + left.path));
+  CHECK_FALSE(ask(container.api(), "exit 0"));
+  REQUIRE(container.perch().wait_state("idle"));
+  CHECK_FALSE(wait_until([&] { return container.perch().log().contains("it is replaced"); },
+                         std::chrono::seconds(4)));
+}
+
 TEST_CASE("a mark that comes with a reload holds for the worker that runs") {
   if (!Container::possible()) return;
   Container container({});
@@ -212,8 +234,13 @@ TEST_CASE("a share of a limit that there is not is told and does nothing") {
   PerchProcess perch(directory, app_config(directory, {.worker = std::string(kAtAQuarter)}),
                      without_cgroups());
   REQUIRE(perch.wait_ready());
-  CHECK(perch.log().contains("it is never recycled"));
   CHECK(perch.worker()["memory"]["recycle_at_bytes"].is_null());
+  CHECK_FALSE(ask(directory.path("api.sock"), "exit 1"));
+  (void)ask_newer(directory.path("api.sock"), 1);
+  const std::string log = perch.log();
+  const auto told = log.find("it is never recycled");
+  REQUIRE(told != std::string::npos);
+  CHECK(log.find("it is never recycled", told + 1) == std::string::npos);
 }
 
 TEST_CASE("an OOM-killed child restarts its worker where the configuration says so") {

@@ -128,6 +128,14 @@ const std::vector<Broken> kBrokenWorkers{
     {"memory = { max = \"64MiB\", recycle_at = \"1GiB\" }",
      "f:6:40: workers.app.memory.recycle_at: 1GiB is above max, 64MiB, and would never be reached; "
      "lower it"},
+    {"memory = { high = \"48MiB\", recycle_at = \"49MiB\" }",
+     "f:6:41: workers.app.memory.recycle_at: 49MiB is above high, 48MiB, where the kernel slows "
+     "the "
+     "worker down before it is replaced; lower it, or raise high"},
+    {"memory = { max = \"64MiB\", high = \"48MiB\", recycle_at = \"76%\" }",
+     "f:6:56: workers.app.memory.recycle_at: 76% of max is above high, 48MiB, where the kernel "
+     "slows "
+     "the worker down before it is replaced; lower it, or raise high"},
     {"memory = { recycle_at = \"101%\" }",
      "f:6:25: workers.app.memory.recycle_at: \"101%\" is no share; write a whole number from "
      "\"1%\" "

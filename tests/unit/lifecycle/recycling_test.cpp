@@ -40,6 +40,14 @@ TEST_CASE("the farther from the mark, the longer the sleep, up to the longest") 
   CHECK(sleep(0, {.mark = 90 * kMiB, .limit = 91 * kMiB, .after = 1h}) == kLongestWatchedSleep);
 }
 
+TEST_CASE("far from the mark nobody looks ten times in a second, however short the time above it") {
+  for (const nanoseconds after : {0ns, nanoseconds(1ms), nanoseconds(1s)}) {
+    const RecycleRule rule{.mark = 90 * kMiB, .limit = 100 * kMiB, .after = after};
+    CHECK(sleep(80, rule) == 1s);
+    CHECK(sleep(0, rule) == 9s);
+  }
+}
+
 TEST_CASE("without a limit, or with one that is hardly above the mark, sleeps end all the same") {
   const RecycleRule none{.mark = 100 * kMiB, .limit = {}, .after = 5s};
   const RecycleRule same{.mark = 100 * kMiB, .limit = 100 * kMiB, .after = 5s};
