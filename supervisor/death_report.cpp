@@ -31,12 +31,6 @@ std::string memory_text(const process::MemoryEvidence& memory) {
   return text;
 }
 
-std::string victim_text(const process::OomVictim& victim) {
-  const bool machine = victim.scope == process::OomVictim::Scope::Machine;
-  return fmt::format("; {}the kernel log: {}",
-                     machine ? "the whole machine was out of memory; " : "", victim.line);
-}
-
 bool was_for_its_memory(lifecycle::StopReason reason) {
   return reason == lifecycle::StopReason::MemoryHigh || reason == lifecycle::StopReason::ChildOom;
 }
@@ -52,13 +46,18 @@ control::DeathRecord report_death(const DeathFacts& facts) {
   (facts.exit.by_signal ? record.signal : record.status) = facts.exit.status;
   record.detail = end_text(facts.exit);
   if (facts.oom_evidence) record.detail += "; " + *facts.oom_evidence + memory_text(facts.memory);
-  if (facts.victim) record.detail += victim_text(*facts.victim);
   if (was_for_its_memory(facts.stop_reason)) record.detail += "; " + facts.why_ended;
   if (!facts.errno_text.empty()) record.detail += "; it said: " + facts.errno_text;
   record.memory_peak_bytes = facts.memory.peak_bytes;
   record.memory_limit_bytes = facts.memory.limit_bytes;
   record.max_rss_bytes = facts.exit.max_rss_bytes;
   return record;
+}
+
+std::string victim_text(const process::OomVictim& victim) {
+  const bool machine = victim.scope == process::OomVictim::Scope::Machine;
+  return fmt::format("{}the kernel log: {}", machine ? "the whole machine was out of memory; " : "",
+                     victim.line);
 }
 
 }  // namespace perch

@@ -16,14 +16,15 @@ namespace perch {
 struct DeathFacts {
   process::Exit exit;
   lifecycle::StopReason stop_reason = lifecycle::StopReason::None;
-  std::optional<std::string> oom_evidence;   // the OOM counter grew, and by what
-  process::MemoryEvidence memory;            // read when it had grown
-  std::optional<process::OomVictim> victim;  // what the kernel log says of it
-  std::string why_ended;                     // by perch, where that was for its memory
-  std::string errno_text;                    // what the worker's ERRNO= means
+  std::optional<std::string> oom_evidence;  // the OOM counter grew, and by what
+  process::MemoryEvidence memory;           // read when it had grown
+  std::string why_ended;                    // by perch, where that was for its memory
+  std::string errno_text;                   // what the worker's ERRNO= means
 };
 
 // Without generation, times and output, which are the caller's.
 control::DeathRecord report_death(const DeathFacts& facts);
+// What comes later, for the end of its detail.
+std::string victim_text(const process::OomVictim& victim);
 
 }  // namespace perch

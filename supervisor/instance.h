@@ -136,6 +136,7 @@ class Instance final : public process::Reaper::Mourner, private WorkerMemory::Wo
   void conclude(const control::DeathRecord& record, const lifecycle::End& end);
   void on_stillborn(const Generation::Stillborn& failure);
   control::DeathRecord record_of(const process::Exit& exit);
+  void add_victim(std::uint64_t generation);
   [[nodiscard]] process::Lineage lineage(pid_t leader) const;
   process::Sweep sweep(pid_t leader);
   void finish();

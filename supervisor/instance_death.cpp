@@ -73,7 +73,6 @@ control::DeathRecord Instance::record_of(const process::Exit& exit) {
                                               .stop_reason = lifecycle::stop_reason(state_),
                                               .oom_evidence = std::move(evidence.oom_kill),
                                               .memory = evidence.memory,
-                                              .victim = std::move(evidence.victim),
                                               .why_ended = std::move(evidence.why),
                                               .errno_text = generation_->errno_text});
   record.generation = generation_->number;
@@ -109,7 +108,10 @@ void Instance::on_orphan_reaped() {
 void Instance::finish() {
   const std::unique_ptr<Generation> ended = std::move(generation_);
   intercepted_.add(ended->intercepted());
+  // Who is not started again at once keeps nobody waiting, and perch may end by it.
+  if (decision_.verdict != lifecycle::Verdict::RestartNow) add_victim(ended->number);
   around_.owner.on_event(*this, lifecycle::Event::Died);
+  add_victim(ended->number);
   if (std::holds_alternative<lifecycle::Idle>(state_)) statistics_.on_rest();
 }
 

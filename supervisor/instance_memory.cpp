@@ -2,6 +2,7 @@
 // What the memory of an Instance asks of it and does to it.
 #include <fmt/format.h>
 
+#include "supervisor/death_report.h"
 #include "supervisor/instance.h"
 
 namespace perch {
@@ -17,6 +18,15 @@ std::vector<pid_t> Instance::tree() const {
 bool Instance::is_on_its_way_out() const {
   return std::holds_alternative<lifecycle::Draining>(state_) ||
          std::holds_alternative<lifecycle::Stopping>(state_);
+}
+
+// The kernel log may be long: the next generation has been spawned by then.
+void Instance::add_victim(std::uint64_t generation) {
+  const auto victim = memory_.find_victim();
+  if (!victim) return;
+  const std::string text = victim_text(*victim);
+  statistics_.add_to_death(generation, text);
+  around_.log.info("worker {}: of the end of generation {}: {}", name_, generation, text);
 }
 
 void Instance::on_memory_high(const std::string& why) {

@@ -27,6 +27,11 @@ void Statistics::on_death(control::DeathRecord record, Steady now) {
   if (last_deaths_.size() > kMaxDeaths) last_deaths_.pop_back();
 }
 
+void Statistics::add_to_death(std::uint64_t generation, const std::string& detail) {
+  const auto death = std::ranges::find(last_deaths_, generation, &control::DeathRecord::generation);
+  if (death != last_deaths_.end()) death->detail += "; " + detail;
+}
+
 void Statistics::on_ready(Steady started, Steady now) {
   startup_histogram_.observe(now - started);
   if (!down_since_) return;

@@ -21,6 +21,8 @@ class Statistics {
   void on_start() { ++starts_; }
   // An outage begins with a death, and ends when the next generation is ready.
   void on_death(control::DeathRecord record, Steady now);
+  // More about the death of a generation than was known at first.
+  void add_to_death(std::uint64_t generation, const std::string& detail);
   void on_ready(Steady started, Steady now);
   // The worker was stopped on purpose: nobody is kept waiting by perch.
   void on_rest() { down_since_.reset(); }

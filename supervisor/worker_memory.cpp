@@ -127,8 +127,13 @@ WorkerMemory::Evidence WorkerMemory::claim_for_death(pid_t pid, const process::E
   found.oom_kill = ledger().claim_for_death();
   if (!found.oom_kill) return found;
   found.memory = evidence();
-  found.victim = around_.kernel_log.find(pid, name_of_dead_);
+  victim_ = pid;
   return found;
+}
+
+std::optional<process::OomVictim> WorkerMemory::find_victim() {
+  const auto pid = std::exchange(victim_, std::nullopt);
+  return pid ? around_.kernel_log.find(*pid, name_of_dead_) : std::nullopt;
 }
 
 // With several workers in one nobody can say whose page cache it is.

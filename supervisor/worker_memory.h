@@ -78,15 +78,17 @@ class WorkerMemory {
   void blame(std::string why) { why_ = std::move(why); }
 
   struct Evidence {
-    std::optional<std::string> oom_kill;       // it was one, and by what that is known
-    process::MemoryEvidence memory;            // read where it was one
-    std::optional<process::OomVictim> victim;  // what the kernel log says of it
-    std::string why;                           // as in blame()
+    std::optional<std::string> oom_kill;  // it was one, and by what that is known
+    process::MemoryEvidence memory;       // read where it was one
+    std::string why;                      // as in blame()
   };
   // The main process is dead and not reaped yet.
   void on_dead(pid_t pid);
   // It was reaped. Books an OOM kill to it if there was one.
   Evidence claim_for_death(pid_t pid, const process::Exit& exit);
+  // What the kernel log says of the death that was claimed last, if that was an OOM kill; once. It
+  // may take a while: for when nobody waits.
+  std::optional<process::OomVictim> find_victim();
 
   // Of the cgroup that the worker's memory is charged to; nothing where that is more than the
   // worker's.
@@ -112,8 +114,9 @@ class WorkerMemory {
   Recycling recycling_;
   std::optional<std::uint64_t> mark_;
   std::optional<config::MemoryConfig> told_never_recycled_;
-  bool has_limit_ = false;    // memory.max is configured
-  std::string name_of_dead_;  // where the kernel log is searched by it
+  bool has_limit_ = false;       // memory.max is configured
+  std::string name_of_dead_;     // where the kernel log is searched by it
+  std::optional<pid_t> victim_;  // not searched for yet
   std::string why_;
 };
 

@@ -18,8 +18,8 @@ namespace {
 
 using std::chrono::microseconds;
 
-// A report of the OOM killer is about a hundred records, and one for each process of the cgroup.
-constexpr int kMostRecords = 4096;
+// More than the kernel keeps: who reads as many is behind somebody who floods the log.
+constexpr int kMostRecords = 1 << 17;
 constexpr std::size_t kMostVictims = 64;
 constexpr std::chrono::seconds kRecent{5};
 
@@ -51,7 +51,7 @@ KernelLog KernelLog::open() {
   return {*std::move(file), pids};
 }
 
-// Each read() gives one record.
+// Each read() gives one record. The newest may be ours, so it is read to the end.
 void KernelLog::read_on() {
   std::array<char, 8192> record;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
   for (int i = 0; i < kMostRecords; ++i) {
@@ -64,7 +64,7 @@ void KernelLog::read_on() {
     victims_.push_back(*std::move(victim));
     if (victims_.size() > kMostVictims) victims_.pop_front();
   }
-  // Somebody floods the log. What is not read now is nobody's evidence later.
+  // What is not read now is nobody's evidence later.
   ::lseek(file_.get(), 0, SEEK_END);
 }
 

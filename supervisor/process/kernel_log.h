@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // KernelLog: the lines of /dev/kmsg about victims of the OOM killer, where this process may read
 // it: seldom in a container, and elsewhere with CAP_SYSLOG. Opened at the end and read only when
-// somebody asks, so a quiet perch costs nothing and a death in a thousand a millisecond.
+// somebody asks, so a quiet perch costs nothing. Then it is read from where it was left, which may
+// be the whole log, some ten thousand calls: ask when nobody waits.
 //
 // Whose line is it? The log has pids of the initial pid namespace, and victims of every container
 // of the machine. In that namespace the pid tells. In another one nobody can translate it; then the

@@ -8,6 +8,8 @@
 #include <ctime>
 #include <string>
 
+#include "tests/support/requirement.h"
+
 using namespace perch;
 using namespace perch::process;
 
@@ -38,6 +40,8 @@ class FakeLog {
   static std::array<UniqueFd, 2> make() {
     std::array<int, 2> ends{};
     REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends.data()) == 0);
+    const int bytes = 64 << 20;
+    ::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes);
     return {UniqueFd(ends[0]), UniqueFd(ends[1])};
   }
   FakeLog(std::array<UniqueFd, 2> ends, KernelLog::Pids pids)
@@ -120,6 +124,15 @@ TEST_CASE("of several victims that had the same pid the latest is meant") {
   fake.write(record(killed(5, "new")));
   CHECK(fake.log.find(5, "")->name == "new");
   CHECK_FALSE(fake.log.find(5, ""));
+}
+
+// A perch that nobody asked for weeks has all of the log to read, and the newest line is the one.
+TEST_CASE("the newest line is found behind any number of others") {
+  if (!test::have(test::is_root(), "needs root: a large socket buffer")) return;
+  FakeLog fake(KernelLog::Pids::Ours);
+  for (int i = 0; i < 6'000; ++i) fake.write(record("something else"));
+  fake.write(record(killed(5, "app")));
+  CHECK(fake.log.find(5, "")->pid == 5);
 }
 
 TEST_CASE("elsewhere the only recent victim of that name is meant") {
