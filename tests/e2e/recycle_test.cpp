@@ -160,15 +160,15 @@ TEST_CASE("a worker that needs more than its mark from the start backs off") {
 }
 
 // What it leaves in a file in memory stays charged, and is above its mark.
-TEST_CASE("a worker that has ended and is not started again is not watched") {
+TEST_CASE("a worker that is gone for a while is not watched") {
   if (!Container::possible()) return;
   if (!have(!is_on_disk("/dev/shm"), "needs a /dev/shm in memory")) return;
   const FileInMemory left;
   Container container({.worker = "memory = { recycle_at = \"25%\", recycle_after = \"1500ms\" }",
-                       .restart = "policy = \"on-failure\""});
+                       .restart = "burst = 0\ndelay = \"1h\"\nmax_delay = \"1h\""});
   REQUIRE(ask(container.api(), "write " + above_a_quarter() + " " + left.path));
-  CHECK_FALSE(ask(container.api(), "exit 0"));
-  REQUIRE(container.perch().wait_state("idle"));
+  CHECK_FALSE(ask(container.api(), "exit 1"));
+  REQUIRE(container.perch().wait_state("backoff"));
   CHECK_FALSE(wait_until([&] { return container.perch().log().contains("it is replaced"); },
                          std::chrono::seconds(4)));
 }
