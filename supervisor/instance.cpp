@@ -103,10 +103,10 @@ void Instance::report_unbound() {
 
 void Instance::spawn() {
   PERCH_CHECK(!generation_);
+  memory_.before_spawn(launch_.config);
   ++generations_;
   reaped_ = false;
   statistics_.on_start();
-  memory_.before_spawn(launch_.config);
   const auto last = statistics_.last_cause();
   auto born =
       Generation::spawn(around_.stage,

@@ -106,7 +106,7 @@ class Instance final : public process::Reaper::Mourner, private WorkerMemory::Wo
   void forget_failures() { decision_ = {}; }
   // Some orphan was reaped: perhaps the last one of a dead generation.
   void on_orphan_reaped();
-  // The kernel killed processes below its main process, which goes on.
+  // The kernel killed processes below its main process.
   void on_oom_in_tree(std::uint64_t kills) override;
   // Exit code of a shell for an end by exit, signal or failed exec; for `policy = "never"`.
   [[nodiscard]] std::optional<int> shell_code() const noexcept { return shell_code_; }

@@ -35,16 +35,20 @@ void Instance::on_memory_high(const std::string& why) {
   around_.owner.on_event(*this, lifecycle::Event::MemoryHigh);
 }
 
+// One that is dead or about to end is not restarted for it.
 void Instance::on_oom_in_tree(std::uint64_t kills) {
   statistics_.on_oom_in_tree(kills);
-  const bool restart = launch_.config.on_child_oom == config::OnChildOom::Restart;
+  const bool goes_on = generation_ && !reaped_ && !is_on_its_way_out();
+  const bool restart = goes_on && launch_.config.on_child_oom == config::OnChildOom::Restart;
+  const std::string_view otherwise = goes_on ? "goes on" : "ends anyway";
+  const std::string_view fate = restart ? "is restarted" : otherwise;
   around_.journal.record(
       {.type = control::Event::Type::OomInTree,
        .worker = name_,
        .generation = generations_,
-       .message =
-           fmt::format("worker {}: oom-in-tree: {} process(es) below it were OOM-killed; it {}",
-                       name_, kills, restart ? "is restarted" : "goes on")});
+       .message = fmt::format(
+           "worker {}: oom-in-tree: {} process(es) below generation {} were OOM-killed; it {}",
+           name_, kills, generations_, fate)});
   if (!restart) return;
   memory_.blame(fmt::format(
       "{} process(es) below it were OOM-killed, and on_child_oom is \"restart\"", kills));

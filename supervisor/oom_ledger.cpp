@@ -37,16 +37,27 @@ void OomLedger::before_spawn() {
   if (process::grew(booked_, count) && !death_pending_()) booked_ = count;
 }
 
-std::optional<std::string> OomLedger::claim_for_death() {
+std::optional<std::string> OomLedger::claim_for_death(Counts whose) {
   const process::OomCount count = now();
   if (!process::grew(booked_, count)) return std::nullopt;
   std::string evidence =
       fmt::format("oom_kill {} -> {} ({})", booked_.kills, count.kills, counter_.source());
-  // A group kill took all there was; it counts its victim twice, so the rest is nobody else's. Else
-  // one growth is one process, and another may be another generation's.
-  const bool group = count.group_kills > booked_.group_kills;
-  booked_ = group ? count : process::OomCount{true, booked_.kills + 1, count.group_kills};
+  // A group kill took all there was; it counts its victim twice, also where the flag, and with it
+  // group_kills, is a cgroup's above: the rest is nobody else's. Else one growth is one process,
+  // and another may be another worker's.
+  const bool all = whose == Counts::OneWorker || count.group_kills > booked_.group_kills;
+  booked_ = all ? count : process::OomCount{true, booked_.kills + 1, count.group_kills};
   return evidence;
+}
+
+// Without a watch nobody heard of kills at a hierarchy's root, and they may be anybody's.
+std::uint64_t OomLedger::take_unclaimed() {
+  grace_.disarm();
+  const process::OomCount count = now();
+  if (!process::grew(booked_, count)) return 0;
+  const std::uint64_t kills = count.kills - booked_.kills;
+  booked_ = count;
+  return watch_ || !cgroup_.is_root ? kills : 0;
 }
 
 void OomLedger::on_news() {

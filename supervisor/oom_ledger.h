@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // OomLedger: whose was an OOM kill? The kernel's counter is one for the whole cgroup, so every
 // growth is booked once: to a generation that died by SIGKILL, or, when no death claims it within a
-// moment, to some process inside a worker's tree that the worker outlived ("oom-in-tree").
+// moment, to some process inside a worker's tree ("oom-in-tree"). Where the cgroup counts one
+// worker alone, nothing of a dead generation is left to the next one.
 #pragma once
 
 #include <chrono>
@@ -35,9 +36,14 @@ class OomLedger {
   // Where kills inside the tree make no news, growth up to now is nobody's death to come.
   void before_spawn();
 
-  // A generation was reaped after SIGKILL: books one growth to it, if there is any. The counter is
-  // final by then. The text is the evidence.
-  std::optional<std::string> claim_for_death();
+  // Whose kills are counted here.
+  enum class Counts { OneWorker, Several };
+  // A generation was reaped after SIGKILL: books growth to it, if there is any: of several workers'
+  // one process, else all. The counter is final by then. The text is the evidence.
+  std::optional<std::string> claim_for_death(Counts whose);
+
+  // The generation of the one worker is dead: what its death did not claim were kills in its tree.
+  std::uint64_t take_unclaimed();
 
   [[nodiscard]] process::MemoryEvidence memory() const {
     return process::read_memory_evidence(cgroup_);

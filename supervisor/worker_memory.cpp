@@ -36,6 +36,7 @@ WorkerMemory::WorkerMemory(const Around& around, std::string name, Worker& worke
 
 void WorkerMemory::before_spawn(const config::WorkerConfig& config) {
   recycling_.stop();
+  tell_unclaimed();
   why_.clear();
   own_.before_spawn(config, worker_.orphans());
   ledger().before_spawn();
@@ -51,6 +52,16 @@ void WorkerMemory::after_spawn(const config::WorkerConfig& config) {
 OomLedger& WorkerMemory::ledger() {
   OomLedger* own = own_.ledger();
   return own != nullptr ? *own : around_.shared;
+}
+
+OomLedger::Counts WorkerMemory::counts() const {
+  const bool alone = has_own_ledger() || worker_.orphans() == process::Orphans::OfOneWorker;
+  return alone ? OomLedger::Counts::OneWorker : OomLedger::Counts::Several;
+}
+
+void WorkerMemory::tell_unclaimed() {
+  if (counts() == OomLedger::Counts::Several) return;
+  if (const auto kills = ledger().take_unclaimed(); kills > 0) worker_.on_oom_in_tree(kills);
 }
 
 process::MemoryEvidence WorkerMemory::evidence() const {
@@ -123,8 +134,9 @@ void WorkerMemory::on_dead(pid_t pid) {
 WorkerMemory::Evidence WorkerMemory::claim_for_death(pid_t pid, const process::Exit& exit) {
   Evidence found;
   found.why = std::exchange(why_, {});
-  if (!exit.by_signal || exit.status != SIGKILL) return found;
-  found.oom_kill = ledger().claim_for_death();
+  const bool may_be_oom_kill = exit.by_signal && exit.status == SIGKILL;
+  if (may_be_oom_kill) found.oom_kill = ledger().claim_for_death(counts());
+  tell_unclaimed();
   if (!found.oom_kill) return found;
   found.memory = evidence();
   victim_ = pid;

@@ -47,7 +47,7 @@ class WorkerMemory {
     [[nodiscard]] virtual bool has_the_most_memory() const = 0;
     // Is its generation's death under way, though not yet reaped?
     [[nodiscard]] virtual bool death_pending() const = 0;
-    // The kernel killed processes below its main process, which goes on.
+    // The kernel killed processes below its main process, which goes on or is dead by now.
     virtual void on_oom_in_tree(std::uint64_t kills) = 0;
     // It needs too much, or lost a process to the OOM killer, and is to be replaced.
     virtual void on_memory_high(const std::string& why) = 0;
@@ -101,6 +101,9 @@ class WorkerMemory {
  private:
   void tell_never_recycled(const config::MemoryConfig& config);
   [[nodiscard]] OomLedger& ledger();
+  [[nodiscard]] OomLedger::Counts counts() const;
+  // With the generation dead, kills that are not its main process's are nobody else's.
+  void tell_unclaimed();
   [[nodiscard]] process::MemoryEvidence evidence() const;
   // Its own cgroup, where that has a limit which counts; else null.
   [[nodiscard]] const process::MemoryCgroup* limited_alone() const;

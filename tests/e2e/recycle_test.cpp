@@ -256,6 +256,25 @@ TEST_CASE("an OOM-killed child restarts its worker where the configuration says 
   CHECK(container.perch().worker()["oom_in_tree"] == 1);
 }
 
+TEST_CASE("an OOM kill below a shell that ends for it does not restart the next generation") {
+  if (!Container::possible()) return;
+  const auto cgroup = MemoryCgroup::make(limit() / 4 * 2);
+  const TemporaryDirectory directory;
+  const std::string api = directory.path("api.sock");
+  const std::string config = "[listeners.api]\npath = \"" + api +
+                             "\"\n[workers.app]\nlisteners = [\"api\"]\n"
+                             "on_child_oom = \"restart\"\n"
+                             "command = [\"sh\", \"-c\", '''sh -c 'export LISTEN_PID=$$; exec " +
+                             from_build("PERCH_TEST_WORKER") + " --by listen-fds'; exit 137''']\n";
+  PerchProcess perch(directory, config, {.cgroups = {cgroup->procs()}});
+  REQUIRE(perch.wait_ready());
+  CHECK_FALSE(ask(api, "hog"));
+  CHECK(ask_newer(api, 1).generation == 2);
+  CHECK(wait_until([&] { return perch.worker()["oom_in_tree"] == 1; }));
+  CHECK(perch.log().contains("below generation 1 were OOM-killed; it ends anyway"));
+  CHECK(perch.worker()["starts"] == 2);
+}
+
 TEST_CASE("the kernel log's line about the victim is evidence") {
   if (!Container::possible() || !can_read_kernel_log()) return;
   Container container({});
