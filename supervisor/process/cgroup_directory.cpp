@@ -38,6 +38,14 @@ void remove_tree(const std::string& path) {
   ::rmdir(path.c_str());
 }
 
+// `perch-PID-WORKER`: other names, a `perch-ci`, are somebody else's.
+bool is_of_a_perch(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return false;
+  name.remove_prefix(kPrefix.size());
+  const std::size_t digits = name.find_first_not_of("0123456789");
+  return digits != 0 && digits != name.npos && name[digits] == '-' && digits + 1 < name.size();
+}
+
 bool is_populated(int events) {
   const auto text = read_open_file(events);
   return text && keyed_number(*text, "populated").value_or(0) != 0;
@@ -85,7 +93,7 @@ Result<CgroupDirectory> CgroupDirectory::make_or_adopt(const std::string& path) 
 void remove_left_overs(const std::string& parent, LeftOvers populated) {
   std::error_code ignored;
   for (fs::directory_iterator entry(parent, ignored), end; entry != end; entry.increment(ignored)) {
-    const bool ours = entry->path().filename().native().starts_with(kPrefix);
+    const bool ours = is_of_a_perch(entry->path().filename().native());
     if (!ours || !entry->is_directory(ignored)) continue;
     const auto lock = lock_directory(entry->path());
     if (!lock) continue;

@@ -14,7 +14,8 @@ namespace {
 std::uint64_t address(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
 
 // The parent's answer is a pid or a negated errno. The child has the parent's registers but for the
-// stack pointer, and goes from here straight into `main`; the parent's stack is not touched.
+// stack pointer, and goes from here straight into `main`; the parent's stack is not touched. Any
+// operand may be in the frame's register: it is cleared last.
 #if defined(__x86_64__)
 long call_clone3(const clone_args& request, int (*main)(void*), void* argument) {
   long result = SYS_clone3;
@@ -22,9 +23,10 @@ long call_clone3(const clone_args& request, int (*main)(void*), void* argument) 
       "syscall\n\t"
       "test %%rax, %%rax\n\t"
       "jnz 1f\n\t"
-      "xor %%ebp, %%ebp\n\t"  // the outermost frame
+      "mov %[main], %%rax\n\t"
       "mov %[argument], %%rdi\n\t"
-      "call *%[main]\n\t"
+      "xor %%ebp, %%ebp\n\t"  // the outermost frame
+      "call *%%rax\n\t"
       "ud2\n"
       "1:"
       : "+a"(result)
@@ -40,9 +42,10 @@ long call_clone3(const clone_args& request, int (*main)(void*), void* argument) 
   asm volatile(
       "svc #0\n\t"
       "cbnz x0, 1f\n\t"
-      "mov x29, #0\n\t"  // the outermost frame
+      "mov x8, %[main]\n\t"
       "mov x0, %[argument]\n\t"
-      "blr %[main]\n\t"
+      "mov x29, #0\n\t"  // the outermost frame
+      "blr x8\n\t"
       "brk #0\n"
       "1:"
       : "+r"(result)

@@ -108,9 +108,11 @@ Result<Division> Division::make_in(const std::string& own, std::string_view cont
   auto divisible = require_divisible(directory, controller);
   if (!divisible) return std::unexpected(std::move(divisible.error()));
   Division division(directory);
-  auto entered = is_real_root(directory) ? Result<void>() : division.enter_leaf();
+  // The root is everybody's: nobody is killed there, nor anything undone.
+  const bool shared = is_real_root(directory);
+  auto entered = shared ? Result<void>() : division.enter_leaf();
   if (!entered) return std::unexpected(std::move(entered.error()));
-  remove_left_overs(directory, LeftOvers::Kill);
+  remove_left_overs(directory, shared ? LeftOvers::Keep : LeftOvers::Kill);
   auto enabled = division.enable(controller);
   if (!enabled) return std::unexpected(std::move(enabled.error()));
   for (const std::string_view welcome : kWelcome) {
@@ -144,11 +146,11 @@ MemoryGround ground_of(const Result<Division>& division) {
 
 // Backwards; whatever is refused stays, and is harmless.
 Division::~Division() {
-  if (directory_.empty()) return;  // moved from
+  if (directory_.empty() || !leaf_) return;  // moved from; the root
   for (const std::string& controller : enabled_) {
     (void)write_file(directory_ + "/cgroup.subtree_control", "-" + controller);
   }
-  if (leaf_) (void)write_file(directory_ + "/cgroup.procs", "0");
+  (void)write_file(directory_ + "/cgroup.procs", "0");
 }
 
 }  // namespace perch::process

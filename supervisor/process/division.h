@@ -4,7 +4,8 @@
 // internal processes" (cgroup-v2.rst) makes the move necessary, and asks that nobody else lives in
 // the cgroup; a container's runtime that is to run something in it later (kubectl exec, runc exec)
 // is refused there too and then joins the container's init in its leaf, a plain domain.
-// What cannot be done as a whole is not done at all; when perch ends it is undone.
+// What cannot be done as a whole is not done at all; when perch ends it is undone. At the real root
+// of the hierarchy, which other perches may divide as well, nobody moves and nothing is undone.
 #pragma once
 
 #include <optional>

@@ -17,6 +17,7 @@
 #include "supervisor/process/worker_cgroup.h"
 #include "tests/support/process.h"
 #include "tests/support/requirement.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/wait_until.h"
 #include "tests/unit/process/in_child.h"
 #include "tests/unit/process/nest.h"
@@ -177,6 +178,24 @@ TEST_CASE("the cgroup of a perch that lives is not divided by a second one") {
     say(second ? "divided" : second.error().text());
   });
   CHECK(said.contains("another perch has divided"));
+}
+
+// An ordinary directory looks like the root: it has no cgroup.type.
+TEST_CASE("at the real root nothing is undone, and nobody is ended there") {
+  const TemporaryDirectory root;
+  for (const char* file :
+       {"cgroup.procs", "cgroup.subtree_control", "perch-999999-app/cgroup.kill"}) {
+    fs::create_directories(fs::path(root.path(file)).parent_path());
+    write_text(root.path(file), "");
+  }
+  write_text(root.path("cgroup.controllers"), "memory\n");
+  {
+    const auto division = Division::make_in(root.path(), "memory");
+    REQUIRE_MESSAGE(division.has_value(), (division ? "" : division.error().text()));
+    CHECK(division->directory() == root.path());
+  }
+  CHECK(read_file(root.path("cgroup.subtree_control")).value_or("") == "+memory");
+  CHECK(read_file(root.path("perch-999999-app/cgroup.kill")).value_or("?").empty());
 }
 
 }  // namespace perch::test

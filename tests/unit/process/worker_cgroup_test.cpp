@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/posix/file.h"
 #include "supervisor/process/memory_cgroup.h"
@@ -144,7 +145,8 @@ TEST_CASE("left-overs are removed, but neither a living owner's nor populated no
   const auto nest = Nest::make();
   if (!usable(nest)) return;
   const std::string stale = nest->add("perch-999999-app");
-  const std::string foreign = nest->add("someone");
+  const std::vector foreign{nest->add("someone"), nest->add("perch-ci"), nest->add("perch-7"),
+                            nest->add("perch-7x-app")};
   const std::string busy = nest->add("perch-999998-app");
   test::Process orphan({.argv = {"sleep", "1000"}, .cgroups = {busy + "/cgroup.procs"}});
   REQUIRE(
@@ -152,7 +154,7 @@ TEST_CASE("left-overs are removed, but neither a living owner's nor populated no
   const WorkerCgroup living = create(*nest, "living");
   CHECK_FALSE(fs::exists(stale));
   CHECK(fs::exists(busy));
-  CHECK(fs::exists(foreign));
+  for (const std::string& directory : foreign) CHECK(fs::exists(directory));
   const WorkerCgroup next = create(*nest, "next");
   CHECK(fs::exists(living.directory()));
   orphan.signal(SIGKILL);
