@@ -84,7 +84,8 @@ std::expected<Generation::Born, Generation::Stillborn> Generation::spawn(
   if (!ends) return std::unexpected(Stillborn{ends.error().text(), std::nullopt});
   auto child = stage.spawner.spawn(generation->request(stage, plan, *ends));
   if (!child) {
-    return std::unexpected(Stillborn{why_not(child.error()), shell_code_of(child.error())});
+    return std::unexpected(Stillborn{why_not(child.error()), shell_code_of(child.error()),
+                                     child.error().stage == process::Stage::Cgroup});
   }
   generation->pid = child->pid;
   generation->session = child->pid;

@@ -59,6 +59,7 @@ class Generation {
     // As a shell would exit for it: 127 not found, 126 cannot be run. Absent where perch, not the
     // worker's configuration, lacked something (descriptors, memory).
     std::optional<int> shell_code;
+    bool cgroup_refused = false;  // it could not enter its cgroup
   };
 
   static std::expected<Born, Stillborn> spawn(const Stage& stage, Plan plan,

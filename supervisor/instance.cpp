@@ -107,17 +107,7 @@ void Instance::spawn() {
   ++generations_;
   reaped_ = false;
   statistics_.on_start();
-  const auto last = statistics_.last_cause();
-  auto born =
-      Generation::spawn(around_.stage,
-                        {.life = {.worker = name_,
-                                  .generation = generations_,
-                                  .last_cause = std::string(last ? lifecycle::name(*last) : ""),
-                                  .oom_score_adj = around_.worker_oom_score},
-                         .launch = launch_,
-                         .listeners = around_.listeners.find_fresh(launch_.config.listeners),
-                         .cgroup = memory_.entry()},
-                        [this](const NotifyMessage& message) { on_message(message); });
+  auto born = spawn_in_cgroups();
   if (!born) return on_stillborn(born.error());
   generation_ = std::move(born->generation);
   if (const auto attended = attend(std::move(born->pidfd)); !attended) {
@@ -238,7 +228,8 @@ bool Instance::stopped_on_request() const {
 
 void Instance::set_launch(Launch launch) {
   launch_ = std::move(launch);
-  memory_.adjust(launch_.config);
+  // A draining worker keeps what it has.
+  if (!is_on_its_way_out()) memory_.adjust(launch_.config);
   if (generation_) generation_->adjust_capture(launch_.config);
   if (serves()) memory_.watch(launch_.config.memory);
   // It need not say any more that it is ready.

@@ -121,6 +121,7 @@ class Instance final : public process::Reaper::Mourner, private WorkerMemory::Wo
   void on_memory_high(const std::string& why) override;
   void on_dead() override;
   void on_reaped(const process::Exit& exit) override;
+  std::expected<Generation::Born, Generation::Stillborn> spawn_in_cgroups();
   std::expected<void, Generation::Stillborn> attend(UniqueFd pidfd);
   void on_message(const NotifyMessage& message);
   void on_bound();

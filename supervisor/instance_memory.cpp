@@ -15,6 +15,25 @@ std::vector<pid_t> Instance::tree() const {
       around_.owner.orphans());
 }
 
+// In those it has, else in others, else in none: a worker without limits is better than none.
+std::expected<Generation::Born, Generation::Stillborn> Instance::spawn_in_cgroups() {
+  const auto last = statistics_.last_cause();
+  for (;;) {
+    auto born =
+        Generation::spawn(around_.stage,
+                          {.life = {.worker = name_,
+                                    .generation = generations_,
+                                    .last_cause = std::string(last ? lifecycle::name(*last) : ""),
+                                    .oom_score_adj = around_.worker_oom_score},
+                           .launch = launch_,
+                           .listeners = around_.listeners.find_fresh(launch_.config.listeners),
+                           .cgroup = memory_.entry()},
+                          [this](const NotifyMessage& message) { on_message(message); });
+    const bool refused = !born && born.error().cgroup_refused;
+    if (!refused || !memory_.replace_refused(launch_.config, born.error().why)) return born;
+  }
+}
+
 bool Instance::is_on_its_way_out() const {
   return std::holds_alternative<lifecycle::Draining>(state_) ||
          std::holds_alternative<lifecycle::Stopping>(state_);

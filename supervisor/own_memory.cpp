@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "supervisor/cli/human.h"
+#include "supervisor/process/unreclaimable_memory.h"
 
 namespace perch {
 namespace {
@@ -25,9 +26,15 @@ std::vector<std::string_view> keys_for_a_cgroup(const config::WorkerConfig& conf
 }  // namespace
 
 // Without news of kills inside the tree the next death tells of them, as for the shared one.
-OwnMemory::Counted::Counted(Loop& loop, const process::MemoryCgroup& cgroup, const OwnMemory& owner)
-    : ledger(loop, cgroup, owner.on_oom_in_tree_, owner.death_pending_), peak(cgroup) {
-  (void)ledger.watch();
+OwnMemory::Counted::Counted(const process::MemoryCgroup& cgroup, OwnMemory& owner)
+    : ledger(owner.around_.loop, cgroup, owner.on_oom_in_tree_, owner.death_pending_),
+      peak(cgroup) {
+  const auto watching = ledger.watch();
+  if (watching) return;
+  owner.warn_once(
+      fmt::format("worker {}: OOM kills below it are not seen before it ends: {} (see "
+                  "fs.inotify.max_user_instances)",
+                  owner.worker_, watching.error().text()));
 }
 
 OwnMemory::OwnMemory(const Around& around, std::string worker, OomLedger::Unclaimed on_oom_in_tree,
@@ -39,13 +46,33 @@ OwnMemory::OwnMemory(const Around& around, std::string worker, OomLedger::Unclai
       cgroups_(around.ground, worker_) {}
 
 void OwnMemory::before_spawn(const config::WorkerConfig& config, process::Orphans workers) {
+  is_fresh_ = false;
+  equip(config, workers);
+}
+
+// Limits that could not be had while the last generation lived can be now.
+void OwnMemory::equip(const config::WorkerConfig& config, process::Orphans workers) {
   const auto limit = config.memory.max ? LimitWanted::Yes : LimitWanted::No;
   const bool is_new = cgroups_.prepare(workers, limit);
   const process::MemoryCgroup* memory = cgroups_.memory();
   if (is_new || memory == nullptr) counted_.reset();
-  if (!is_new || memory == nullptr) return;
-  counted_.emplace(around_.loop, *memory, *this);
-  apply(config);
+  if (memory == nullptr) return tell_why_none();
+  if (is_new) counted_.emplace(*memory, *this);
+  if (!counted_->applied) write(limits_of(config));
+}
+
+bool OwnMemory::replace_refused(const config::WorkerConfig& config, process::Orphans workers,
+                                const std::string& why) {
+  if (!cgroups_.any()) return false;
+  counted_.reset();
+  if (std::exchange(is_fresh_, true)) {
+    cgroups_.do_without(why);
+    tell_why_none();
+  } else {
+    cgroups_.discard();
+    equip(config, workers);
+  }
+  return true;
 }
 
 void OwnMemory::after_spawn() {
@@ -61,10 +88,24 @@ void OwnMemory::apply(const config::WorkerConfig& config) {
   if (!counted_) return tell_without_effect(config);
   const process::WorkerLimits limits = limits_of(config);
   if (counted_->applied == limits) return;
-  counted_->applied = limits;
-  for (const std::string& refused : process::apply_limits(counted_->ledger.cgroup(), limits)) {
-    warn_once(fmt::format("worker {}: {}", worker_, refused));
-  }
+  if (!would_kill(limits)) return write(limits);
+  counted_->applied.reset();
+  warn_once(
+      fmt::format("worker {}: memory.max is {}, less than it has already: from its next "
+                  "start on",
+                  worker_, cli::human_bytes(*limits.memory_max)));
+}
+
+bool OwnMemory::would_kill(const process::WorkerLimits& limits) const {
+  const auto used = process::unreclaimable_bytes(counted_->ledger.cgroup());
+  return limits.memory_max && used && *used > *limits.memory_max;
+}
+
+void OwnMemory::write(const process::WorkerLimits& limits) {
+  const auto refused = process::apply_limits(counted_->ledger.cgroup(), limits);
+  for (const std::string& line : refused) warn_once(fmt::format("worker {}: {}", worker_, line));
+  counted_->applied.reset();
+  if (refused.empty()) counted_->applied = limits;
 }
 
 // With version 1 the kernel kills one process at the container's limit, so that nobody needs to
@@ -85,6 +126,15 @@ process::WorkerLimits OwnMemory::limits_of(const config::WorkerConfig& config) {
           .pids_max = config.pids_max,
           .cpu_weight = config.cpu_weight,
           .kill_as_one = config.on_child_oom == config::OnChildOom::Restart};
+}
+
+// Nothing is wrong where perch could not divide its cgroup; the tier says so.
+void OwnMemory::tell_why_none() {
+  if (cgroups_.trouble().empty()) return;
+  warn_once(
+      fmt::format("worker {}: it has no memory cgroup of its own, its OOM kills are the "
+                  "container's: {}",
+                  worker_, cgroups_.trouble()));
 }
 
 void OwnMemory::tell_without_effect(const config::WorkerConfig& config) {

@@ -29,11 +29,16 @@ class OwnMemory {
 
   // A generation is about to be spawned, and nothing of the last one lives.
   void before_spawn(const config::WorkerConfig& config, process::Orphans workers);
+  // It could not enter its cgroups: they are fresh ones now, or at the second time none. False:
+  // there were none.
+  bool replace_refused(const config::WorkerConfig& config, process::Orphans workers,
+                       const std::string& why);
   // What can wait until it runs.
   void after_spawn();
   // The configuration has changed: what failed is tried anew with the next start.
   void adjust(const config::WorkerConfig& config);
-  // Limits as configured, and as the container's are by now. Says once what cannot be had.
+  // Limits as configured, and as the container's are by now. Says once what cannot be had. What
+  // would kill the worker that runs waits for the next one.
   void apply(const config::WorkerConfig& config);
 
   [[nodiscard]] process::CgroupEntry entry() const { return cgroups_.entry(); }
@@ -49,12 +54,16 @@ class OwnMemory {
 
  private:
   struct Counted {
-    Counted(Loop& loop, const process::MemoryCgroup& cgroup, const OwnMemory& owner);
+    Counted(const process::MemoryCgroup& cgroup, OwnMemory& owner);
     OomLedger ledger;
     process::MemoryPeak peak;
-    std::optional<process::WorkerLimits> applied;
+    std::optional<process::WorkerLimits> applied;  // as a whole
   };
+  void equip(const config::WorkerConfig& config, process::Orphans workers);
+  void write(const process::WorkerLimits& limits);
+  [[nodiscard]] bool would_kill(const process::WorkerLimits& limits) const;
   [[nodiscard]] process::WorkerLimits limits_of(const config::WorkerConfig& config);
+  void tell_why_none();
   void tell_without_effect(const config::WorkerConfig& config);
   [[nodiscard]] std::string why_without(const config::WorkerConfig& config) const;
   void warn_once(const std::string& line);
@@ -65,6 +74,7 @@ class OwnMemory {
   OomLedger::DeathPending death_pending_;
   process::WorkerCgroups cgroups_;
   std::optional<Counted> counted_;
+  bool is_fresh_ = false;  // made for this spawn because the last ones refused it
   std::set<std::string> said_;
 };
 

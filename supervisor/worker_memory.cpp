@@ -42,6 +42,12 @@ void WorkerMemory::before_spawn(const config::WorkerConfig& config) {
   ledger().before_spawn();
 }
 
+bool WorkerMemory::replace_refused(const config::WorkerConfig& config, const std::string& why) {
+  if (!own_.replace_refused(config, worker_.orphans(), why)) return false;
+  ledger().before_spawn();
+  return true;
+}
+
 // The container's limit may have changed meanwhile.
 void WorkerMemory::after_spawn(const config::WorkerConfig& config) {
   own_.after_spawn();

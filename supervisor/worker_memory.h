@@ -59,6 +59,8 @@ class WorkerMemory {
   // A generation is about to be spawned: the worker has its cgroups from here on, if it is to have
   // some.
   void before_spawn(const config::WorkerConfig& config);
+  // It could not enter its cgroups: with others, or none, it may. False: that cannot be why.
+  bool replace_refused(const config::WorkerConfig& config, const std::string& why);
   // How a child enters them.
   [[nodiscard]] process::CgroupEntry entry() const { return own_.entry(); }
   // Null: none of its own.

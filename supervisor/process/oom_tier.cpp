@@ -46,14 +46,16 @@ OomTier tier_of(const OomFacts& facts, bool clears_group, bool spared) {
 
 std::string better(std::string_view what) { return std::string("; better: ").append(what); }
 
-// At the limit of the container, where all workers together arrive.
+// At the container's own limit, which several workers can reach together, the rest of the
+// protection has to hold.
 std::string detail_a(const OomFacts& facts, bool clears_group, bool spared) {
   const std::string text =
-      "each worker has a cgroup of its own, with a limit below the container's: an OOM kill takes "
-      "that worker";
+      "each worker has a cgroup of its own: an OOM kill at its limit takes that worker";
   if (spared) return text + ", and none takes perch (oom_score_adj -1000)";
   if (facts.group == OomGroup::On && !clears_group) {
-    return text + "; at the container's own limit memory.oom.group is 1 and takes perch as well" +
+    return text +
+           "; at the container's own limit, which workers reach first whose limits add up to more, "
+           "memory.oom.group is 1 and takes perch as well" +
            better(kAddCapability);
   }
   return text + "; at the container's own limit it takes one process" + better(kAddCapability);

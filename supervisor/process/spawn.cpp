@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 #include <utility>
 
@@ -18,6 +19,8 @@
 
 namespace perch::process {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::size_t kStackSize = 64U << 10U;
 constexpr std::string_view kListenPid = "LISTEN_PID=";
@@ -114,6 +117,15 @@ std::vector<int> ignored_signals() {
   return ignored;
 }
 
+// Which of two it was the child does not say.
+std::string subject_of(const CgroupEntry& cgroup) {
+  if (cgroup.memory_procs < 0) return cgroup.procs;
+  std::error_code ignored;
+  const std::string memory =
+      fs::read_symlink("/proc/self/fd/" + std::to_string(cgroup.memory_procs), ignored);
+  return cgroup.procs.empty() ? memory : memory + " or " + cgroup.procs;
+}
+
 std::string subject_of(Stage stage, const SpawnRequest& request) {
   switch (stage) {
     case Stage::Exec:
@@ -121,7 +133,7 @@ std::string subject_of(Stage stage, const SpawnRequest& request) {
     case Stage::Directory:
       return request.directory;
     case Stage::Cgroup:
-      return request.cgroup.procs;
+      return subject_of(request.cgroup);
     case Stage::User:
       return request.identity ? std::to_string(request.identity->uid) : "";
     case Stage::Group:

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <ranges>
 #include <utility>
 
@@ -13,6 +14,8 @@
 
 namespace perch::process {
 namespace {
+
+namespace fs = std::filesystem;
 
 Result<void> may_move_from(const std::string& parent) {
   // Whoever moves a process needs this right on the cgroup above both places (cgroup-v2.rst,
@@ -29,6 +32,14 @@ Result<void> require_usable(const std::string& directory) {
   const std::string kill = directory + "/cgroup.kill";
   if (::access(kill.c_str(), W_OK) != 0) return fail(kill + " (needs Linux 5.14)");
   return {};
+}
+
+// A process outside of our PID namespace reads as 0.
+void add_members(std::string_view procs, std::vector<pid_t>& pids) {
+  for (const auto line : std::views::split(procs, '\n')) {
+    const auto pid = plain_number(std::string_view(line));
+    if (pid.value_or(0) != 0) pids.push_back(static_cast<pid_t>(*pid));
+  }
 }
 
 }  // namespace
@@ -63,6 +74,10 @@ Result<void> WorkerCgroup::kill() const {
   return write_file(directory() + "/cgroup.kill", "1");
 }
 
+bool WorkerCgroup::is_used_up() const {
+  return used_up_ || !read_file(directory() + "/cgroup.subtree_control").value_or("").empty();
+}
+
 Result<bool> WorkerCgroup::populated() const {
   const auto events = read_open_file(events_.get());
   if (!events) return fail_within(directory() + "/cgroup.events", events.error());
@@ -73,10 +88,13 @@ Result<std::vector<pid_t>> WorkerCgroup::members() const {
   const auto text = read_file(procs_path_);
   if (!text) return std::unexpected(text.error());
   std::vector<pid_t> pids;
-  for (const auto line : std::views::split(*text, '\n')) {
-    // A process outside of our PID namespace reads as 0.
-    const auto pid = plain_number(std::string_view(line));
-    if (pid.value_or(0) != 0) pids.push_back(static_cast<pid_t>(*pid));
+  add_members(*text, pids);
+  // The worker may have made cgroups in its own, and may be removing them just now.
+  std::error_code ignored;
+  for (fs::recursive_directory_iterator entry(directory(), ignored), end; entry != end;
+       entry.increment(ignored)) {
+    if (!entry->is_directory(ignored)) continue;
+    add_members(read_file(entry->path() / "cgroup.procs").value_or(""), pids);
   }
   return pids;
 }

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // WorkerCgroup: a version 2 cgroup of its own for one worker, used to kill and to see all of its
 // tree, double-forked daemons included. It needs a version 2 hierarchy that we may write to, and no
-// controller: in a hybrid the one without memory serves as well.
-// It changes no limit. A cgroup that holds processes, as ours does, passes no domain controller on
-// to its children ("no internal processes", cgroup-v2.rst), so the worker stays accounted to ours.
-// Only at the real root may children have controllers of their own; ours are then without a limit,
-// memory.events of every cgroup above still counts their OOM kills, and cpu.weight is the default.
-// Left-overs of dead perches are removed at create().
+// controller: in a hybrid the one without memory serves as well. It sets no limit: those come with
+// Division and WorkerLimits. Below an undivided cgroup, which holds processes and so passes no
+// domain controller on ("no internal processes", cgroup-v2.rst), the worker stays accounted to
+// that. Left-overs of dead perches are removed at create().
 #pragma once
 
 #include <sys/types.h>
@@ -38,12 +36,13 @@ class WorkerCgroup {
   // SIGKILL to every member at once, so that none can fork its way out. They are gone when
   // populated() is false; zombies do not count.
   [[nodiscard]] Result<void> kill() const;
-  // After a kill it is to be replaced: Linux 6.18 kills whoever is born in it (see Spawner).
-  [[nodiscard]] bool is_used_up() const noexcept { return used_up_; }
+  // It is to be replaced: after a kill, since Linux 6.18 kills whoever is born in it (see Spawner),
+  // and where the worker has divided it, since nobody may enter it then (EBUSY).
+  [[nodiscard]] bool is_used_up() const;
   [[nodiscard]] Result<bool> populated() const;
   // Has EPOLLPRI whenever populated() has changed since it was last asked. Borrowed.
   [[nodiscard]] int populated_fd() const noexcept { return events_.get(); }
-  // As seen from our PID namespace.
+  // Those in cgroups below it too, as seen from our PID namespace.
   [[nodiscard]] Result<std::vector<pid_t>> members() const;
 
  private:

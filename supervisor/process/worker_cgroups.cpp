@@ -72,6 +72,18 @@ bool WorkerCgroups::prepare(Orphans workers, LimitWanted limit) {
   return memory_ && !had_memory;
 }
 
+void WorkerCgroups::discard() {
+  tree_.reset();
+  version1_.reset();
+  memory_.reset();
+}
+
+void WorkerCgroups::do_without(std::string why) {
+  discard();
+  trouble_ = std::move(why);
+  tree_failed_ = version1_failed_ = true;
+}
+
 CgroupEntry WorkerCgroups::entry() const {
   CgroupEntry entry;
   if (tree_) entry = {.directory = tree_->directory_fd(), .procs = tree_->procs_path()};

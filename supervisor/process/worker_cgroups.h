@@ -32,6 +32,11 @@ class WorkerCgroups {
   enum class LimitWanted { No, Yes };
   bool prepare(Orphans workers, LimitWanted limit);
   void forget_failures() { tree_failed_ = version1_failed_ = false; }
+  // A child could not enter them. prepare() makes fresh ones.
+  void discard();
+  // prepare() makes none before forget_failures().
+  void do_without(std::string why);
+  [[nodiscard]] bool any() const { return tree_ || version1_; }
 
   [[nodiscard]] CgroupEntry entry() const;
   // Null: none.

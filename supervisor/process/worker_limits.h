@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // WorkerLimits: what a worker's own cgroup is to hold it to, and how much of the container's memory
-// that may be. Written at its making and again at every change; the worker does not notice.
+// that may be. Written at its making and again at every change. A limit below what the worker has
+// is for the caller to avoid: the kernel reclaims, and kills, within the write.
 #pragma once
 
 #include <cstdint>

@@ -59,6 +59,24 @@ TEST_CASE("a limit is changed while the worker runs") {
   CHECK(workers.perch().worker("one")["starts"] == 1);
 }
 
+TEST_CASE("a limit below what the worker has waits for its next start") {
+  const Scene scene;
+  if (!scene.possible()) return;
+  TwoWorkers workers(max_of(worker_mib() * 2), {.cgroups = {scene.container->procs()}});
+  const auto worker = [&] { return workers.perch().worker("one"); };
+  const auto held = ask(workers.socket("one"), "hold " + std::to_string(worker_mib() * 5 / 4));
+  REQUIRE(held);
+  workers.write_config(max_of(worker_mib()));
+  REQUIRE(workers.perch().request("POST", "/v1/reload").status == 200);
+  CHECK(worker()["memory"]["limit_bytes"] == worker_mib() * 2 << 20U);
+  CHECK(workers.perch().log().contains("less than it has already: from its next start on"));
+  CHECK(worker()["starts"] == 1);
+  ::kill(held->pid, SIGKILL);
+  CHECK(ask_newer(workers.socket("one"), held->generation).pid != held->pid);
+  CHECK(worker()["memory"]["limit_bytes"] == worker_mib() << 20U);
+  CHECK(worker()["deaths"]["oom-kill"] == 0);
+}
+
 TEST_CASE("a worker's cgroup goes with perch") {
   const Scene scene;
   if (!scene.possible()) return;

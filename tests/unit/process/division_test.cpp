@@ -15,6 +15,7 @@
 
 #include "common/posix/file.h"
 #include "supervisor/process/worker_cgroup.h"
+#include "supervisor/process/worker_cgroups.h"
 #include "tests/support/process.h"
 #include "tests/support/requirement.h"
 #include "tests/support/temporary_directory.h"
@@ -196,6 +197,28 @@ TEST_CASE("at the real root nothing is undone, and nobody is ended there") {
   }
   CHECK(read_file(root.path("cgroup.subtree_control")).value_or("") == "+memory");
   CHECK(read_file(root.path("perch-999999-app/cgroup.kill")).value_or("?").empty());
+}
+
+TEST_CASE("a worker's cgroup that the worker has divided is replaced, or done without") {
+  using Limit = process::WorkerCgroups::LimitWanted;
+  const Ground ground;
+  if (!ground.usable()) return;
+  REQUIRE(write_file(ground.nest->path() + "/cgroup.subtree_control", "+" + ground.controller));
+  const process::MemoryGround shared{.container = {}, .divided = ground.nest->path()};
+  process::WorkerCgroups cgroups(shared, "app");
+  const auto prepare = [&] { return cgroups.prepare(process::Orphans::OfOneWorker, Limit::No); };
+  REQUIRE(prepare());
+  const std::string first = fs::path(cgroups.entry().procs).parent_path();
+  CHECK_FALSE(prepare());
+  REQUIRE(write_file(first + "/cgroup.subtree_control", "+" + ground.controller));
+  CHECK(prepare());
+  CHECK(cgroups.entry().procs != first + "/cgroup.procs");
+  CHECK_FALSE(fs::exists(first));
+  cgroups.do_without("nobody can enter it");
+  CHECK_FALSE(prepare());
+  CHECK(cgroups.entry().procs.empty());
+  cgroups.forget_failures();
+  CHECK(prepare());
 }
 
 }  // namespace perch::test

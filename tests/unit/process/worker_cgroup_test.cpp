@@ -109,6 +109,18 @@ TEST_CASE("what a worker made in its cgroup goes with it") {
   CHECK_FALSE(fs::exists(directory));
 }
 
+TEST_CASE("members of cgroups that a worker made in its own are its members") {
+  const auto nest = Nest::make();
+  if (!usable(nest)) return;
+  WorkerCgroup cgroup = create(*nest, "app");
+  const std::string deeper = cgroup.directory() + "/of-its-own/deeper";
+  fs::create_directories(deeper);
+  test::Process process({.argv = {"sleep", "1000"}, .cgroups = {deeper + "/cgroup.procs"}});
+  CHECK(test::wait_until([&] { return cgroup.members().value() == std::vector{process.pid()}; }));
+  process.signal(SIGKILL);
+  CHECK(process.wait() == test::killed_by(SIGKILL));
+}
+
 TEST_CASE("dead perches' workers are ended where the place is ours alone") {
   const auto nest = Nest::make();
   if (!usable(nest)) return;
