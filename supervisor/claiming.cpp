@@ -51,6 +51,11 @@ void Claiming::try_all() {
 
 ListenerSet::Claimed Claiming::obtain(const std::string& name,
                                       const config::ListenerConfig& config) {
+  // What the keeper has is not to blame for a name that means nothing here: it stays there.
+  if (const auto checked = ListenerSet::check(name, config); !checked) {
+    return std::unexpected(
+        ListenerSet::ClaimFailure{ListenerSet::ClaimFailure::Kind::System, checked.error().text()});
+  }
   if (auto kept = keeping_.take(config.path)) {
     auto revived = listeners_.revive(name, config, std::move(*kept));
     if (revived) return std::move(*revived);

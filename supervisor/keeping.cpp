@@ -61,9 +61,17 @@ void Keeping::fetch() {
   settle();
 }
 
+// With what it cannot use the keeper holds the lock, and no claim would ever succeed.
 std::optional<listener::KeptListener> Keeping::take(const std::string& path) {
   auto found = fetched_.extract(key_of(path));
-  return found ? as_listener(found.mapped()) : std::nullopt;
+  if (!found) return std::nullopt;
+  auto kept = as_listener(found.mapped());
+  if (!kept) {
+    log_.warn("keeper {}: what it has of {} was kept for another version of perch, and is dropped",
+              line_->path(), path);
+    discard(path);
+  }
+  return kept;
 }
 
 void Keeping::discard(const std::string& path) {
@@ -123,19 +131,19 @@ std::optional<control::KeeperStatus> Keeping::status() const {
                                .listeners = held_.size()};
 }
 
-// While perch runs it has all that it wants: what the keeper has from before is compared by key and
-// put right, whatever its descriptors are.
+// While perch runs it has all that it wants: what it had given to the keeper before is put right,
+// whatever its descriptors are. What another perch left there is not perch's to touch.
 void Keeping::on_connected(std::vector<keeper::Line::Fetched> kept) {
   if (!std::exchange(greeted_, true)) {
     log_.info("keeper {}: connected; it keeps {} listener(s)", line_->path(), kept.size());
   }
   hangs_ = false;
   trouble_.clear();
-  offered_.clear();
+  const auto before = std::exchange(offered_, {});
   for (auto& fetched : kept) {
     if (stage_ == Stage::Claiming) {
       fetched_[fetched.key] = std::move(fetched);
-    } else {
+    } else if (before.contains(fetched.key)) {
       line_->touch(fetched.key);
     }
   }

@@ -122,6 +122,8 @@ ListenerSet::Claimed ListenerSet::claim(const std::string& name,
   return std::make_shared<listener::Listener>(std::get<listener::Listener>(std::move(*outcome)));
 }
 
+// A worker of the perch before may have changed the backlog with a listen() of its own, whoever is
+// to be the clients' peer from now on.
 std::expected<SharedListener, std::string> ListenerSet::revive(const std::string& name,
                                                                const config::ListenerConfig& config,
                                                                listener::KeptListener kept) {
@@ -130,6 +132,9 @@ std::expected<SharedListener, std::string> ListenerSet::revive(const std::string
   auto revived = listener::revive(std::move(kept), *request);
   if (!revived) return std::unexpected(std::move(revived.error()));
   auto listener = std::make_shared<listener::Listener>(std::move(*revived));
+  if (const auto set = listener->set_backlog(config.backlog); !set) {
+    log_.warn("listener {}: {}", name, set.error().text());
+  }
   adjust(*listener, name, config);
   return listener;
 }

@@ -3,37 +3,17 @@
 
 #include <unistd.h>
 
-#include <charconv>
-#include <cstdint>
-#include <sstream>
 #include <string>
 #include <string_view>
 
-#include "common/posix/file.h"
 #include "supervisor/process/account.h"
+#include "supervisor/process/overflow_ids.h"
 
 namespace perch {
 namespace {
 
 constexpr std::string_view kUser = "user:";
 constexpr std::string_view kGroup = "group:";
-
-id_t number_in(const std::string& path, id_t otherwise) {
-  const auto text = read_file(path);
-  id_t number = otherwise;
-  if (text) std::from_chars(text->data(), text->data() + text->size(), number);
-  return number;
-}
-
-// Outside of user namespaces everybody has an id: the overflow id is then just some user's.
-bool everybody_has_an_id() {
-  std::istringstream map(read_file("/proc/self/uid_map").value_or(""));
-  std::uint64_t inside = 1;
-  std::uint64_t outside = 1;
-  std::uint64_t count = 0;
-  map >> inside >> outside >> count;
-  return inside == 0 && count == UINT32_MAX;
-}
 
 Result<void> add(const std::string& rule, const control::Access& access,
                  control::AccessRules& rules) {
@@ -63,11 +43,12 @@ Result<void> add_all(const std::vector<std::string>& words, std::string_view key
 
 Result<control::Access> resolve_access(const config::PerchConfig& config) {
   control::Access access;
-  access.overflow_uid = number_in("/proc/sys/kernel/overflowuid", access.overflow_uid);
-  access.overflow_gid = number_in("/proc/sys/kernel/overflowgid", access.overflow_gid);
+  const auto overflow = process::overflow_ids();
+  access.overflow_uid = overflow.uid;
+  access.overflow_gid = overflow.gid;
   const bool no_rules = config.readers.empty() && config.operators.empty();
   const uid_t own = ::geteuid();
-  if (own != access.overflow_uid || no_rules || everybody_has_an_id()) access.own = own;
+  if (no_rules || !process::is_nobody_known(own)) access.own = own;
   if (auto done = add_all(config.readers, "perch.readers", access, access.readers); !done) {
     return std::unexpected(std::move(done.error()));
   }

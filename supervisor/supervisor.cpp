@@ -84,9 +84,6 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
 Supervisor::~Supervisor() { log_.detach(); }
 
 Result<void> Supervisor::prepare() {
-  // An exec that gains file capabilities clears it, and /proc/self is then root's: no child could
-  // set its oom_score_adj.
-  ::prctl(PR_SET_DUMPABLE, 1);
   auto dev_null = open_file("/dev/null", O_RDWR);
   if (!dev_null) return std::unexpected(std::move(dev_null.error()));
   dev_null_ = std::move(*dev_null);
@@ -133,7 +130,7 @@ Ending Supervisor::run() {
   watch_config();
   keeping_.use(config_.perch.keeper);
   claiming_.start(config_.listeners);
-  if (phase_ == Phase::Claiming) parent_.waiting(patience_of_start());
+  if (phase_ != Phase::Ending) parent_.waiting(patience_of_start());
   give_back_start_up_memory();
   if (phase_ != Phase::Ending || !all_at_rest()) loop_.run();
   // A start that failed has said why; that is all there is to say.

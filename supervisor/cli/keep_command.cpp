@@ -56,6 +56,7 @@ Result<int> run(Log& log, keeper::KeeperOptions options) {
 
 int keep_command(const KeepOptions& options) {
   ensure_standard_descriptors();
+  own_proc_self();
   // A reader of our output that is gone is an error of that write, not our end.
   std::signal(SIGPIPE, SIG_IGN);
   auto wanted = resolve(options);

@@ -2,6 +2,7 @@
 #include "supervisor/cli/own_process.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@ void ensure_standard_descriptors() {
     static_cast<void>(::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY));
   }
 }
+
+void own_proc_self() { ::prctl(PR_SET_DUMPABLE, 1); }
 
 rlimit raise_descriptor_limit() {
   rlimit inherited{};

@@ -39,6 +39,7 @@ Ending supervise(const RunOptions& options, config::Config config) {
 
 int run_command(const RunOptions& options) {
   ensure_standard_descriptors();
+  own_proc_self();
   // A reader of our output that is gone is an error of that write, not our end.
   std::signal(SIGPIPE, SIG_IGN);
   auto config = config::load(options.config, options.overrides);

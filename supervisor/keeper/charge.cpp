@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "supervisor/config/schema.h"
-#include "supervisor/lifecycle/backoff.h"
 #include "supervisor/process/process_tree.h"
 
 namespace perch::keeper {
@@ -17,6 +16,9 @@ using std::chrono::milliseconds;
 constexpr int kCannotExec = 126;
 constexpr int kNotFound = 127;
 constexpr int kSignalled = 128;
+
+// A killed process is gone in much less, unless it cannot be killed.
+constexpr milliseconds kRestTakes{10'000};
 
 bool asks_to_end(int number) { return number == SIGTERM || number == SIGINT || number == SIGQUIT; }
 
@@ -29,7 +31,7 @@ Charge::Charge(Loop& loop, Log& log, process::Spawner& spawner, process::Reaper&
       reaper_(reaper),
       request_(std::move(request)),
       on_end_(std::move(on_end)),
-      restart_(loop, [this](milliseconds) { start_if_alone(); }),
+      restart_(loop, [this](milliseconds) { look_again(); }),
       ended_(loop, [this](milliseconds) { on_end_(exit_code_); }) {
   for (const pid_t pid : reaper_.children().list()) foreign_.insert(pid);
 }
@@ -55,7 +57,7 @@ void Charge::start() {
 
 // A typo must not be tried for ever; what could be started once is only away for a moment.
 void Charge::on_start_failed(const process::SpawnFailure& failure) {
-  if (started_once_) return start_again(failure.text());
+  if (started_once_) return start_again(failure.text(), {.cause = lifecycle::Cause::ExecFailed});
   log_.error("keeper: {}", failure.text());
   end(failure.error == ENOENT ? kNotFound : kCannotExec);
 }
@@ -76,30 +78,42 @@ void Charge::on_dead() { pid_ = 0; }
 void Charge::on_reaped(const process::Exit& exit) {
   if (!exit.by_signal) return end(exit.status);
   if (stopping_) return end(kSignalled + exit.status);
-  start_again(std::string("killed by SIG") + ::sigabbrev_np(exit.status));
+  start_again(std::string("killed by SIG") + ::sigabbrev_np(exit.status),
+              {.cause = lifecycle::Cause::Signal, .ready_for = Clock::now() - started_});
 }
 
-void Charge::start_again(const std::string& why) {
-  const auto decision =
-      lifecycle::decide(config::RestartConfig{}, failures_,
-                        {.cause = lifecycle::Cause::Signal, .ready_for = Clock::now() - started_},
-                        std::uniform_real_distribution<>()(dice_));
+void Charge::start_again(const std::string& why, const lifecycle::End& end) {
+  const auto decision = lifecycle::decide(config::RestartConfig{}, failures_, end,
+                                          std::uniform_real_distribution<>()(dice_));
   failures_ = decision.failures;
   log_.warn("keeper: {}: {}; it is started again", request_.command.front(), why);
   restart_.arm(decision.delay);
 }
 
+// The end of what was killed comes as news, if it comes; until then it is looked for now and then.
 void Charge::start_if_alone() {
-  waits_for_rest_ = !alone();
-  if (!waits_for_rest_) start();
+  rest_ = kill_rest();
+  waits_for_rest_ = !rest_.empty();
+  if (!waits_for_rest_) return start();
+  restart_.arm(kRestTakes);
 }
 
-bool Charge::alone() {
+void Charge::look_again() {
+  const bool waited = waits_for_rest_;
+  start_if_alone();
+  if (!waited || !waits_for_rest_) return;
+  log_.warn(
+      "keeper: {}: no new one starts beside what is left of it, which was killed and does not go: "
+      "{}",
+      request_.command.front(), process::describe(rest_.front()));
+}
+
+std::vector<pid_t> Charge::kill_rest() {
   const process::Lineage ours{.leader = 0, .session = 0, .tag = {}, .cgroup = nullptr};
-  const auto sweep = process::kill_tree(
-      ours, reaper_.children(), [this](pid_t pid) { return foreign_.contains(pid); },
-      process::Orphans::OfOneWorker);
-  return sweep.killed.empty();
+  return process::kill_tree(
+             ours, reaper_.children(), [this](pid_t pid) { return foreign_.contains(pid); },
+             process::Orphans::OfOneWorker)
+      .killed;
 }
 
 // Not at once: its owner may be in the middle of a call, of start() or of the reaper.

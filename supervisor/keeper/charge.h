@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/loop/timer.h"
+#include "supervisor/lifecycle/backoff.h"
 #include "supervisor/log.h"
 #include "supervisor/process/reaper.h"
 #include "supervisor/process/spawn.h"
@@ -46,10 +47,11 @@ class Charge final : private process::Reaper::Mourner {
   void on_dead() override;
   void on_reaped(const process::Exit& exit) override;
   void on_start_failed(const process::SpawnFailure& failure);
-  void start_again(const std::string& why);
+  void start_again(const std::string& why, const lifecycle::End& end);
   void start_if_alone();
-  // False: something is left of the last life, which was killed and is not yet gone.
-  [[nodiscard]] bool alone();
+  void look_again();
+  // What is left of the last life and is not yet gone; it is killed.
+  [[nodiscard]] std::vector<pid_t> kill_rest();
   void end(int exit_code);
 
   Log& log_;
@@ -61,6 +63,7 @@ class Charge final : private process::Reaper::Mourner {
   Timer ended_;
   std::set<pid_t> foreign_;  // children that the keeper had before it was one
   pid_t pid_ = 0;            // 0: none runs
+  std::vector<pid_t> rest_;  // when it was looked for last
   bool waits_for_rest_ = false;
   bool stopping_ = false;
   bool started_once_ = false;

@@ -10,8 +10,12 @@
 namespace perch::keeper {
 namespace {
 
-process::SpawnRequest spawn_request(KeeperOptions& options) {
+// The command is a perch as if no keeper had started it: with all that the keeper may do.
+Result<process::SpawnRequest> spawn_request(KeeperOptions& options) {
+  auto capabilities = process::CapabilityPlan::make({"all"});
+  if (!capabilities) return std::unexpected(std::move(capabilities.error()));
   process::SpawnRequest request;
+  request.capabilities = *capabilities;
   request.command = std::move(options.command);
   for (char** entry = environ; *entry != nullptr; ++entry) request.environment.emplace_back(*entry);
   request.fds = {0, 1, 2};
@@ -41,7 +45,9 @@ Result<std::unique_ptr<Keeper>> Keeper::create(Loop& loop, Log& log, KeeperOptio
   auto spawner = process::Spawner::create();
   if (!spawner) return std::unexpected(std::move(spawner.error()));
   keeper->spawner_.emplace(std::move(*spawner));
-  keeper->charge_.emplace(loop, log, *keeper->spawner_, *keeper->reaper_, spawn_request(options),
+  auto request = spawn_request(options);
+  if (!request) return std::unexpected(std::move(request.error()));
+  keeper->charge_.emplace(loop, log, *keeper->spawner_, *keeper->reaper_, std::move(*request),
                           [raw = keeper.get()](int code) { raw->end(code); });
   return keeper;
 }

@@ -9,6 +9,7 @@
 
 #include "common/posix/unix_socket.h"
 #include "supervisor/keeper/protocol.h"
+#include "supervisor/process/overflow_ids.h"
 
 namespace perch::keeper {
 namespace {
@@ -43,7 +44,8 @@ Result<void> Line::open() {
   if (!socket) return std::unexpected(std::move(socket.error()));
   const auto who = peer_credentials(socket->get());
   if (!who) return std::unexpected(who.error());
-  if (who->uid != 0 && who->uid != ::geteuid()) {
+  const bool ours = who->uid == ::geteuid() && !process::is_nobody_known(who->uid);
+  if (who->uid != 0 && !ours) {
     return refuse(
         path_ + " is uid " + std::to_string(who->uid) +
         "'s, and perch trusts root and its own user alone: run perch keep as one of them");

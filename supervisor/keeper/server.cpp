@@ -12,6 +12,7 @@
 #include "common/posix/unix_socket.h"
 #include "supervisor/listener/claim.h"
 #include "supervisor/listener/socket_directory.h"
+#include "supervisor/process/overflow_ids.h"
 
 namespace perch::keeper {
 namespace {
@@ -193,8 +194,14 @@ bool KeepServer::serve(Peer& peer, Datagram datagram) {
 
 std::string KeepServer::why_not_let_in(const Peer& peer) const {
   const uid_t uid = peer.who.uid;
-  if (uid == 0 || uid == ::geteuid() || options_.users.contains(uid)) return {};
+  const bool known = uid == ::geteuid() || options_.users.contains(uid);
+  const bool nobody_known = process::is_nobody_known(uid);
+  if (uid == 0 || (known && !nobody_known)) return {};
   const std::string id = std::to_string(uid);
+  if (nobody_known) {
+    return "uid " + id + " stands for all who have no id in the keeper's user namespace, and any " +
+           "of them could come: run both in the same one";
+  }
   return "uid " + id + " may not use this keeper: let it in with perch keep --user " + id;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/listener/listener.h"
 
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,7 +11,10 @@ namespace perch::listener {
 
 Listener::~Listener() {
   const bool moved_from = !parts_.socket;
-  if (!moved_from && parts_.request.on_exit == config::OnExit::Unlink) remove_path();
+  if (moved_from || parts_.request.on_exit != config::OnExit::Unlink) return;
+  remove_path();
+  // For all who have a copy of it, a keeper too.
+  if (parts_.lock) ::flock(parts_.lock->fd(), LOCK_UN);
 }
 
 void Listener::remove_path() const noexcept {

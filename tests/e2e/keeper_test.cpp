@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "common/posix/fd_passing.h"
 #include "common/posix/unix_socket.h"
@@ -83,6 +85,30 @@ void check_nobody_was_turned_away(const StormCounts& counts) {
   CHECK(counts.full == 0);
   CHECK(counts.other == 0);
   CHECK(counts.inodes.size() == 1);
+}
+
+// One exchange with the keeper, as a perch.
+Datagram say(const UniqueFd& keeper, const std::string& text, const std::vector<int>& fds = {}) {
+  REQUIRE(send_datagram(keeper.get(), text, fds));
+  std::optional<Datagram> answer;
+  REQUIRE(wait_until([&] {
+    auto datagram = receive_datagram(keeper.get());
+    if (datagram) answer = std::move(*datagram);
+    return answer.has_value();
+  }));
+  return std::move(*answer);
+}
+
+// What is kept stays the same; what is said of it does not.
+void change_facts(const std::string& keeper, const std::string& key, const std::string& facts) {
+  const auto line = unix_connect(keeper, SOCK_SEQPACKET, Blocking::No);
+  REQUIRE(line);
+  REQUIRE(say(*line, "HELLO=1\n").payload.starts_with("WELCOME=1"));
+  const Datagram kept = say(*line, "FETCH=\n");
+  REQUIRE(kept.fds.size() == 3);
+  const std::vector<int> fds{kept.fds[0].get(), kept.fds[1].get(), kept.fds[2].get()};
+  REQUIRE(say(*line, "KEEP=" + key + "\nFACTS=" + facts + "\n", fds).payload.starts_with("KEPT="));
+  REQUIRE(send_datagram(line->get(), "BYE=1\n"));
 }
 
 void wait_served(const ClientStorm& storm, std::uint64_t more) {
@@ -361,6 +387,121 @@ TEST_CASE("a command of the keeper that exits ends it with its code; one that is
   const auto again = run({"sh", "-c", "[ -e \"$0\" ] && exit 3; : > \"$0\"; kill -9 $$", mark});
   CHECK(again.ending == exited(3));
   CHECK(again.err.contains("killed by SIGKILL; it is started again"));
+}
+
+TEST_CASE("the command of a keeper may do all that the keeper may") {
+  World world;
+  Process keeper({.argv = {perch_binary(), "keep", "--socket", world.socket(), "--", "sh", "-c",
+                           "grep ^Cap /proc/$PPID/status; echo; grep ^Cap /proc/self/status"}});
+  REQUIRE(keeper.wait() == exited(0));
+  const std::string out = keeper.out();
+  const std::string own = status_field(::getpid(), "CapEff");
+  for (const std::string& field : {"CapEff:\t" + own, std::string("CapBnd:\t")}) {
+    const auto one = out.find(field);
+    const auto other = out.find(field, one + 1);
+    REQUIRE(one != std::string::npos);
+    REQUIRE(other != std::string::npos);
+    CHECK(out.substr(one, out.find('\n', one) - one) ==
+          out.substr(other, out.find('\n', other) - other));
+  }
+}
+
+TEST_CASE("a command that is away for a while is tried now and then, not without a pause") {
+  const World world;
+  const TemporaryDirectory directory;
+  const std::string program = directory.path("program");
+  const auto write_program = [&](const std::string& body) {
+    write_text(program + ".new", "#!/bin/sh\n" + body);
+    REQUIRE(::chmod((program + ".new").c_str(), 0755) == 0);
+    REQUIRE(::rename((program + ".new").c_str(), program.c_str()) == 0);
+  };
+  write_program("rm \"$0\"; kill -9 $$\n");
+  Process keeper({.argv = {perch_binary(), "keep", "--socket", world.socket(), "--", program}});
+  REQUIRE(wait_until([&] { return keeper.err().contains("No such file"); }));
+  write_program("exit 3\n");
+  CHECK(keeper.wait() == exited(3));
+  const std::string log = keeper.err();
+  CHECK(log.find("No such file") == log.rfind("No such file"));
+}
+
+TEST_CASE("a keeper in a user namespace lets nobody in who has no id there") {
+  const bool can =
+      is_root() && is_installed("setpriv") && is_installed("unshare") &&
+      run({.argv = {"unshare", "--user", "--map-root-user", "true"}}).ending == exited(0);
+  if (!have(can, "needs root, setpriv and user namespaces")) return;
+  World world;
+  std::filesystem::permissions(std::filesystem::path(world.api()).parent_path(),
+                               std::filesystem::perms::all);
+  Process keeper({.argv = {"unshare", "--user", "--map-root-user", perch_binary(), "keep",
+                           "--socket", world.socket(), "--user", "65534"}});
+  REQUIRE(wait_until([&] { return keeper.err().contains("keeps sockets at"); }));
+  const auto perch = world.run({.prefix = {"setpriv", "--reuid=1001", "--clear-groups"}});
+  CHECK(perch->log().contains("stands for all who have no id"));
+  CHECK(World::kept(*perch) == -1);
+}
+
+TEST_CASE("a start that fails for an unknown user leaves the kept listener where it is") {
+  World world;
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  World::wait_kept(*perch);
+  const ino_t inode = inode_of(world.api());
+  World::kill(*perch);
+  Client waiting(world.api());
+  REQUIRE(waiting.send("ping\n"));
+  const std::string listener = std::exchange(world.app.listener, "user = \"no-such-user\"");
+  perch = world.start();
+  CHECK(perch->process().wait() == exited(1));
+  CHECK(perch->log().contains("no-such-user"));
+  world.app.listener = listener;
+  perch = world.run();
+  CHECK(inode_of(world.api()) == inode);
+  CHECK(waiting.line());
+}
+
+TEST_CASE("what another version left with the keeper is dropped, and the path is claimed") {
+  World world;
+  world.app.listener = "wait_for_owner = \"0s\"";
+  const auto keeper = world.keep();
+  {
+    auto perch = world.run();
+    World::wait_kept(*perch);
+    World::kill(*perch);
+  }
+  change_facts(world.socket(), world.api(), "what nobody knows");
+  const auto perch = world.run();
+  CHECK(perch->log().contains("was kept for another version of perch"));
+  CHECK(ask(world.api(), "ping"));
+}
+
+TEST_CASE("a perch that takes a keeper over while it runs leaves what that one had there") {
+  World world;
+  const auto keeper = world.keep();
+  const auto first = world.run();
+  World::wait_kept(*first);
+  TemporaryDirectory elsewhere;
+  PerchProcess second(elsewhere, app_config(elsewhere),
+                      {.arguments = {"--keeper", world.socket()}});
+  REQUIRE(second.wait_ready());
+  World::kill(*first);
+  World::wait_kept(second);
+  CHECK(Client(world.api()).error() == 0);
+}
+
+TEST_CASE("a kept listener has the backlog of the configuration, whoever is the clients' peer") {
+  World world;
+  world.app.listener = "peercred = \"worker\"\nbacklog = 10";
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  if (!have(perch->status()["listeners"]["api"]["backlog"].is_number(),
+            "needs sock_diag for Unix sockets")) {
+    return;
+  }
+  World::wait_kept(*perch);
+  World::kill(*perch);
+  world.app.listener = "peercred = \"worker\"\nbacklog = 20";
+  perch = world.run();
+  CHECK(perch->status()["listeners"]["api"]["backlog"] == 20);
 }
 
 }  // namespace perch::test
