@@ -9,6 +9,7 @@
 #include "common/posix/file.h"
 #include "tests/support/client.h"
 #include "tests/support/process_info.h"
+#include "tests/support/requirement.h"
 #include "tests/support/two_workers.h"
 #include "tests/vm/service.h"
 
@@ -85,6 +86,28 @@ TEST_CASE("what a container's runtime starts later joins perch's leaf") {
                  .cgroups = {cgroup + "/perch-self/cgroup.procs"}});
   CHECK(joins.wait() == exited(0));
   CHECK(joins.out().contains("/perch-self"));
+}
+
+TEST_CASE("a worker that divides its own cgroup, as a perch does, is started again") {
+  const Container container({.access = CgroupAccess::Writable});
+  const TemporaryDirectory directory;
+  const std::string api = directory.path("api.sock");
+  const std::string config =
+      "[listeners.api]\npath = \"" + api +
+      "\"\n[workers.app]\nlisteners = [\"api\"]\ncommand = [\"/bin/sh\", \"-c\", '''"
+      "IFS=: read -r a b path < /proc/self/cgroup; own=/sys/fs/cgroup$path; "
+      "/bin/busybox mkdir $own/leaf; echo $$ > $own/leaf/cgroup.procs; "
+      "echo +pids > $own/cgroup.subtree_control; exec " +
+      from_build("PERCH_TEST_WORKER") + " --by listen-fds''']\n";
+  const PerchProcess perch(directory, config, container.inside());
+  REQUIRE(perch.wait_ready());
+  for (std::uint64_t generation = 1; generation <= 3; ++generation) {
+    const Reply reply = ask_newer(api, generation - 1);
+    CHECK(reply.generation == generation);
+    CHECK(
+        read_file("/proc/" + std::to_string(reply.pid) + "/cgroup").value_or("").contains("/leaf"));
+    ::kill(reply.pid, SIGKILL);
+  }
 }
 
 TEST_CASE("when perch ends the container's cgroup is as it was") {
