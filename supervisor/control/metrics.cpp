@@ -42,9 +42,8 @@ std::string as_utf8(std::string_view text) {
 void perch_families(Exposition& out, const PerchStatus& perch) {
   out.family("perch_build_info", Gauge, "The perch that runs.");
   out.sample({{"version", perch.version}}, 1);
-  out.family(
-      "perch_oom_protection_info", Gauge,
-      "How well perch itself is protected from the OOM killer; a is best, d is not at all.");
+  out.family("perch_oom_protection_info", Gauge,
+             "How well perch itself is protected from the OOM killer; a is best, d is not at all.");
   out.sample({{"tier", perch.oom_protection.tier}}, 1);
   out.family("perch_keeper_connected", Gauge,
              "1 while the keeper that is configured has perch's listeners.");
