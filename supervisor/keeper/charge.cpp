@@ -64,8 +64,12 @@ void Charge::on_start_failed(const process::SpawnFailure& failure) {
 
 void Charge::signal(int number) {
   stopping_ = stopping_ || asks_to_end(number);
-  if (pid_ != 0) return static_cast<void>(reaper_.signal(pid_, number));
-  if (stopping_) end(0);
+  if (pid_ == 0) {
+    if (stopping_) end(0);
+    return;
+  }
+  // One that has just ended hears nothing; the reaper tells.
+  [[maybe_unused]] const auto sent = reaper_.signal(pid_, number);
 }
 
 void Charge::on_orphan_reaped(pid_t pid) {

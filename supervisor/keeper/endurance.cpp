@@ -30,7 +30,7 @@ int lower_own_oom_score() {
   const std::string text = read_file(kScoreFile).value_or("");
   int score = 0;
   std::from_chars(text.data(), text.data() + text.size(), score);
-  static_cast<void>(write_file(kScoreFile, kNeverKilled));
+  [[maybe_unused]] const auto lowered = write_file(kScoreFile, kNeverKilled);
   return score;
 }
 

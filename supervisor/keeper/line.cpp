@@ -59,7 +59,9 @@ Result<void> Line::open() {
 }
 
 void Line::leave() {
-  if (phase_ == Phase::Connected) static_cast<void>(send_datagram(socket_.get(), bye()));
+  if (phase_ == Phase::Connected) {
+    [[maybe_unused]] const auto told = send_datagram(socket_.get(), bye());
+  }
   hang_up();
   retry_.disarm();
 }

@@ -251,7 +251,7 @@ bool KeepServer::say(const Peer& peer, const std::string& text, std::span<const 
 
 bool KeepServer::refuse_and_end(const Peer& peer, const std::string& why) {
   log_.warn("keeper: {} is refused: {}", peer.name(), why);
-  static_cast<void>(send_datagram(peer.socket.get(), refused(why)));
+  [[maybe_unused]] const auto told = send_datagram(peer.socket.get(), refused(why));
   end(peer.number);
   return false;
 }

@@ -57,7 +57,7 @@ std::string text_of(Obstacle obstacle) {
 std::optional<PinnedFile> find(const SocketDirectory& directory, FileId id) {
   for (const std::string& name : {directory.basename(), directory.spare_name()}) {
     auto found = directory.pin(name);
-    if (found && *found && (*found)->id == id) return std::move(**found);
+    if (found && *found && (*found)->id == id) return *std::move(found);
   }
   return std::nullopt;
 }

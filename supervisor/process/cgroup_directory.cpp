@@ -43,7 +43,8 @@ bool is_of_a_perch(std::string_view name) {
   if (!name.starts_with(kPrefix)) return false;
   name.remove_prefix(kPrefix.size());
   const std::size_t digits = name.find_first_not_of("0123456789");
-  return digits != 0 && digits != name.npos && name[digits] == '-' && digits + 1 < name.size();
+  return digits != 0 && digits != std::string_view::npos && name[digits] == '-' &&
+         digits + 1 < name.size();
 }
 
 bool is_populated(int events) {

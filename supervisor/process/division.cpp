@@ -116,7 +116,8 @@ Result<Division> Division::make_in(const std::string& own, std::string_view cont
   auto enabled = division.enable(controller);
   if (!enabled) return std::unexpected(std::move(enabled.error()));
   for (const std::string_view welcome : kWelcome) {
-    if (lists_word(directory + "/cgroup.controllers", welcome)) (void)division.enable(welcome);
+    if (!lists_word(directory + "/cgroup.controllers", welcome)) continue;
+    [[maybe_unused]] const auto granted = division.enable(welcome);
   }
   return division;
 }
@@ -148,9 +149,10 @@ MemoryGround ground_of(const Result<Division>& division) {
 Division::~Division() {
   if (directory_.empty() || !leaf_) return;  // moved from; the root
   for (const std::string& controller : enabled_) {
-    (void)write_file(directory_ + "/cgroup.subtree_control", "-" + controller);
+    [[maybe_unused]] const auto off =
+        write_file(directory_ + "/cgroup.subtree_control", "-" + controller);
   }
-  (void)write_file(directory_ + "/cgroup.procs", "0");
+  [[maybe_unused]] const auto back = write_file(directory_ + "/cgroup.procs", "0");
 }
 
 }  // namespace perch::process
