@@ -12,6 +12,9 @@
 namespace perch {
 namespace {
 
+// A generation that follows at once need not look for kills again.
+constexpr std::chrono::milliseconds kAtOnce{10};
+
 std::string mark_text(const config::MemoryMark& mark, std::uint64_t bytes,
                       std::optional<std::uint64_t> limit) {
   if (!std::holds_alternative<config::Percent>(mark) || !limit) return cli::human_bytes(bytes);
@@ -36,7 +39,7 @@ WorkerMemory::WorkerMemory(const Around& around, std::string name, Worker& worke
 
 void WorkerMemory::before_spawn(const config::WorkerConfig& config) {
   recycling_.stop();
-  tell_unclaimed();
+  if (std::chrono::steady_clock::now() - settled_ > kAtOnce) tell_unclaimed();
   why_.clear();
   own_.before_spawn(config, worker_.orphans());
   ledger().before_spawn();
@@ -141,8 +144,12 @@ WorkerMemory::Evidence WorkerMemory::claim_for_death(pid_t pid, const process::E
   Evidence found;
   found.why = std::exchange(why_, {});
   const bool may_be_oom_kill = exit.by_signal && exit.status == SIGKILL;
-  if (may_be_oom_kill) found.oom_kill = ledger().claim_for_death(counts());
-  tell_unclaimed();
+  if (may_be_oom_kill) {
+    found.oom_kill = ledger().claim_for_death(counts());  // and leaves nothing of one worker's
+  } else {
+    tell_unclaimed();
+  }
+  settled_ = std::chrono::steady_clock::now();
   if (!found.oom_kill) return found;
   found.memory = evidence();
   victim_ = pid;

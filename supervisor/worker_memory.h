@@ -8,6 +8,7 @@
 // it is that of its processes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -119,9 +120,10 @@ class WorkerMemory {
   Recycling recycling_;
   std::optional<std::uint64_t> mark_;
   std::optional<config::MemoryConfig> told_never_recycled_;
-  bool has_limit_ = false;       // memory.max is configured
-  std::string name_of_dead_;     // where the kernel log is searched by it
-  std::optional<pid_t> victim_;  // not searched for yet
+  bool has_limit_ = false;                         // memory.max is configured
+  std::string name_of_dead_;                       // where the kernel log is searched by it
+  std::optional<pid_t> victim_;                    // not searched for yet
+  std::chrono::steady_clock::time_point settled_;  // every kill until then is booked
   std::string why_;
 };
 

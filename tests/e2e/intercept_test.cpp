@@ -404,7 +404,9 @@ TEST_CASE("a listener that was bound anew elsewhere is what a worker on its way 
                              run, directory.path("daemon.py")));
   REQUIRE(perch.wait_ready());
   const auto state = [&] { return perch.status()["listeners"]["api"]["state"]; };
-  std::filesystem::remove_all(run);
+  // perch puts names back while they are being removed.
+  std::error_code error;
+  REQUIRE(wait_until([&] { return std::filesystem::remove_all(run, error) > 0 && !error; }));
   REQUIRE(wait_until([&] { return state() == "away"; }));
   std::filesystem::create_directory(run);
   CHECK(wait_until(
