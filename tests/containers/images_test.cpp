@@ -73,12 +73,7 @@ class Service {
   nlohmann::json oom_kill() {
     last_ = ask_newer(api(), last_).generation;
     CHECK_FALSE(ask(api(), "hog"));
-    nlohmann::json deaths;
-    REQUIRE(wait_until([&] {
-      deaths = perch_.worker()["last_deaths"];
-      return !deaths.empty() && deaths[0]["generation"] == last_;
-    }));
-    return deaths[0];
+    return perch_.death_of(last_);
   }
 
  private:

@@ -15,6 +15,7 @@
 #include "tests/support/client.h"
 #include "tests/support/perch_process.h"
 #include "tests/support/process_info.h"
+#include "tests/support/storm_check.h"
 
 namespace perch::test {
 namespace {
@@ -160,14 +161,6 @@ void Clients::must_be_served() const {
   REQUIRE(wait_until([&] { return storm_.served() > before + kServedBetween; }));
 }
 
-void check_nobody_was_refused(const StormCounts& counts) {
-  CHECK(counts.refused == 0);
-  CHECK(counts.missing == 0);
-  CHECK(counts.full == 0);
-  CHECK(counts.other == 0);
-  CHECK(counts.inodes.size() == 1);
-}
-
 Outcome with_perch(const Daemon& daemon, Home home) {
   Supervised supervised(daemon, home);
   if (home == Home::Container) check_confinement(daemon, supervised);
@@ -178,7 +171,7 @@ Outcome with_perch(const Daemon& daemon, Home home) {
   supervised.reload(clients);
 
   const Outcome outcome{.kills = kKills, .counts = clients.stop()};
-  check_nobody_was_refused(outcome.counts);
+  check_nobody_was_turned_away(outcome.counts);
   const nlohmann::json worker = supervised.worker();
   CHECK(worker["deaths"]["signal"] == kKills);
   CHECK(worker["deaths"]["requested"] == 1);

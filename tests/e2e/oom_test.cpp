@@ -31,12 +31,7 @@ class Container {
     const Reply reply = ask_newer(api(), last_);
     last_ = reply.generation;
     action(reply);
-    nlohmann::json deaths;
-    REQUIRE(wait_until([&] {
-      deaths = perch_.worker()["last_deaths"];
-      return !deaths.empty() && deaths[0]["generation"] == last_;
-    }));
-    return deaths[0];
+    return perch_.death_of(last_);
   }
 
   [[nodiscard]] std::string api() const { return directory_.path("api.sock"); }

@@ -14,6 +14,7 @@
 #include "tests/support/memory_cgroup.h"
 #include "tests/support/perch_process.h"
 #include "tests/support/requirement.h"
+#include "tests/support/storm_check.h"
 
 namespace perch::test {
 namespace {
@@ -103,11 +104,7 @@ TEST_CASE("10 of 10 times a leaking worker is replaced before it is killed, no c
                      std::chrono::minutes(3)));
   const StormCounts counts = storm.stop();
   CHECK(counts.served > 0);
-  CHECK(counts.refused == 0);
-  CHECK(counts.missing == 0);
-  CHECK(counts.full == 0);
-  CHECK(counts.other == 0);
-  CHECK(counts.inodes.size() == 1);
+  check_nobody_was_turned_away(counts);
   CHECK(container.oom_kills() == 0);
   const auto worker = container.perch().worker();
   CHECK(worker["deaths"]["oom-kill"] == 0);
@@ -281,12 +278,7 @@ TEST_CASE("the kernel log's line about the victim is evidence") {
   for (std::uint64_t generation = 1; generation <= 5; ++generation) {
     const Reply victim = ask_newer(container.api(), generation - 1);
     CHECK_FALSE(ask(container.api(), "hog"));
-    nlohmann::json deaths;
-    REQUIRE(wait_until([&] {
-      deaths = container.perch().worker()["last_deaths"];
-      return !deaths.empty() && deaths[0]["generation"] == generation;
-    }));
-    const std::string detail = deaths[0]["detail"];
+    const std::string detail = container.perch().death_of(generation)["detail"];
     CAPTURE(detail);
     CHECK(detail.contains("the kernel log: Killed process " + std::to_string(victim.pid) +
                           " (test-worker) total-vm:"));

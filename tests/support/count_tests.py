@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts test cases over meson's JSON logs and prints "12 passed, 0 failed, 1 skipped".
 
+Before that it tells again how each test ended that failed: the end of a long log is what is kept.
+
 usage: count_tests.py CHECKS-PASSED CHECKS-FAILED LOG...
 
 A doctest executable counts as its test cases, a Python unittest as its tests, anything else as one.
@@ -12,6 +14,8 @@ is skipped as a whole. Exits with 1 when something failed.
 import json
 import re
 import sys
+
+LINES_OF_A_FAILURE = 40
 
 SUMMARY = re.compile(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed")
 
@@ -42,12 +46,22 @@ def count_executable(test):
     return passed - skipped, failed if ok else max(failed, 1), skipped
 
 
+def tell_failure(test):
+    said = (test.get("stdout", "") + test.get("stderr", "")).splitlines()
+    print(f"FAILED: {test['name']}: {test['result']}", *said[-LINES_OF_A_FAILURE:], "", sep="\n")
+
+
 def count_log(path):
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:
-            counts = [count_executable(json.loads(line)) for line in lines]
+            tests = [json.loads(line) for line in lines]
     except FileNotFoundError:
+        print(f"FAILED: no log {path}: its tests did not run")
         return 0, 1, 0
+    counts = [count_executable(test) for test in tests]
+    for test, (_, failed, _) in zip(tests, counts):
+        if failed:
+            tell_failure(test)
     return tuple(map(sum, zip(*counts))) if counts else (0, 1, 0)
 
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/perch_process.h"
 
+#include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include "tests/support/requirement.h"
+#include "tests/support/wait_until.h"
 
 namespace perch::test {
 namespace {
@@ -46,6 +48,15 @@ nlohmann::json PerchProcess::status() const {
 
 nlohmann::json PerchProcess::worker(const std::string& name) const {
   return status().value("workers", nlohmann::json::object()).value(name, nlohmann::json::object());
+}
+
+nlohmann::json PerchProcess::death_of(std::uint64_t generation, const std::string& name) const {
+  nlohmann::json deaths;
+  REQUIRE(wait_until([&] {
+    deaths = worker(name)["last_deaths"];
+    return !deaths.empty() && deaths[0]["generation"] == generation;
+  }));
+  return deaths[0];
 }
 
 bool PerchProcess::wait_ready() const {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,9 @@ class PerchProcess {
   // The status document; an empty object while perch cannot be reached.
   [[nodiscard]] nlohmann::json status() const;
   [[nodiscard]] nlohmann::json worker(const std::string& name = "app") const;
+  // The record of the death of this generation, once it is the latest; fails the test without it.
+  [[nodiscard]] nlohmann::json death_of(std::uint64_t generation,
+                                        const std::string& name = "app") const;
   // Every required worker is ready.
   [[nodiscard]] bool wait_ready() const;
   // The first words of the worker's state: "ready".

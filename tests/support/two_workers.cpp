@@ -42,12 +42,7 @@ nlohmann::json TwoWorkers::oom_kill(const std::string& worker) {
   std::uint64_t& last = last_[worker];
   last = ask_newer(socket(worker), last).generation;
   CHECK_FALSE(ask(socket(worker), "hog"));
-  nlohmann::json deaths;
-  REQUIRE(wait_until([&] {
-    deaths = perch_.worker(worker)["last_deaths"];
-    return !deaths.empty() && deaths[0]["generation"] == last;
-  }));
-  return deaths[0];
+  return perch_.death_of(last, worker);
 }
 
 void check_attribution(TwoWorkers& workers, int kills_of_each) {
