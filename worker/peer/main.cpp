@@ -9,9 +9,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "worker/library/channel.h"
 #include "worker/peer/client/get.h"
 #include "worker/peer/peer.h"
+#include "worker/peer/serve_options.h"
 
 namespace {
 
@@ -31,19 +31,6 @@ int serve(const PeerOptions& options, steady_clock::time_point started) {
   const auto ended = peer.run();
   if (!ended) spdlog::error("{}", ended.error().text());
   return ended ? EXIT_SUCCESS : kExitTrouble;
-}
-
-CLI::App* add_serve(CLI::App& app, PeerOptions& options) {
-  auto* serve = app.add_subcommand("serve", "Serve Dragonfly's download API");
-  serve->add_option("--store", options.store, "Directory that keeps tasks and pieces")->required();
-  auto* socket = serve->add_option("--socket", options.socket,
-                                   "Path to listen on when perch does not hand over a listener");
-  if (std::getenv(perch::worker::kChannelVariable) == nullptr) socket->required();
-  serve->add_option("--connections", options.connections, "To the origin, for one task")
-      ->check(CLI::Range(1, 16))
-      ->capture_default_str();
-  serve->footer("Exit status: 0 asked to stop, 1 the system refused, 2 usage.");
-  return serve;
 }
 
 CLI::App* add_get(CLI::App& app, GetOptions& options) {
