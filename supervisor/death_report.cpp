@@ -5,14 +5,10 @@
 
 #include <cstring>
 
+#include "common/value/human.h"
+
 namespace perch {
 namespace {
-
-std::string bytes_text(std::uint64_t bytes) {
-  constexpr std::uint64_t kMiB = 1U << 20U;
-  if (bytes < kMiB) return fmt::format("{} KiB", bytes >> 10U);
-  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / static_cast<double>(kMiB));
-}
 
 std::string end_text(const process::Exit& exit) {
   if (!exit.by_signal) return fmt::format("exit status {}", exit.status);
@@ -25,9 +21,9 @@ std::string memory_text(const process::MemoryEvidence& memory) {
   std::string text;
   if (memory.peak_bytes) {
     text += memory.peak_is_older ? ", peak of all generations " : ", peak ";
-    text += bytes_text(*memory.peak_bytes);
+    text += human_bytes(*memory.peak_bytes);
   }
-  if (memory.limit_bytes) text += ", limit " + bytes_text(*memory.limit_bytes);
+  if (memory.limit_bytes) text += ", limit " + human_bytes(*memory.limit_bytes);
   return text;
 }
 

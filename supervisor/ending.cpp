@@ -6,11 +6,11 @@
 
 namespace perch {
 
-Ending own_failure(cli::ExitCode code, std::string why, const config::Config& config) {
+Ending own_failure(ExitCode code, std::string why, const config::Config& config) {
   const bool transparent = std::ranges::any_of(config.workers, [](const auto& entry) {
     return entry.second.restart.policy == config::RestartWhen::Never;
   });
-  return {static_cast<int>(transparent ? cli::ExitCode::Own : code), std::move(why)};
+  return {static_cast<int>(transparent ? ExitCode::Own : code), std::move(why)};
 }
 
 }  // namespace perch

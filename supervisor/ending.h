@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "supervisor/cli/exit_code.h"
 #include "supervisor/config/schema.h"
+#include "supervisor/exit_code.h"
 
 namespace perch {
 
@@ -17,6 +17,6 @@ struct Ending {
 
 // Beside a transparent wrapper's codes (policy "never") perch's own need one that is not the
 // worker's: 125, whatever `code` is.
-Ending own_failure(cli::ExitCode code, std::string why, const config::Config& config);
+Ending own_failure(ExitCode code, std::string why, const config::Config& config);
 
 }  // namespace perch

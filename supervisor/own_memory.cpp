@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "supervisor/cli/human.h"
+#include "common/value/human.h"
 #include "supervisor/process/unreclaimable_memory.h"
 
 namespace perch {
@@ -93,7 +93,7 @@ void OwnMemory::apply(const config::WorkerConfig& config) {
   warn_once(
       fmt::format("worker {}: memory.max is {}, less than it has already: from its next "
                   "start on",
-                  worker_, cli::human_bytes(*limits.memory_max)));
+                  worker_, human_bytes(*limits.memory_max)));
 }
 
 bool OwnMemory::would_kill(const process::WorkerLimits& limits) const {
@@ -118,7 +118,7 @@ process::WorkerLimits OwnMemory::limits_of(const config::WorkerConfig& config) {
   if (max && cap && *max > *cap) {
     warn_once(fmt::format(
         "worker {}: memory.max is {}, more than perch leaves of the container's {}: {} holds",
-        worker_, cli::human_bytes(*max), cli::human_bytes(*container), cli::human_bytes(*cap)));
+        worker_, human_bytes(*max), human_bytes(*container), human_bytes(*cap)));
     max = cap;
   }
   return {.memory_max = max,

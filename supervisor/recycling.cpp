@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "supervisor/cli/human.h"
+#include "common/value/human.h"
 #include "supervisor/config/units.h"
 #include "supervisor/process/memory_evidence.h"
 
@@ -85,8 +85,8 @@ bool Recycling::kernel_tells() const {
 
 std::string Recycling::why(std::uint64_t bytes) const {
   const auto after = std::chrono::duration_cast<milliseconds>(task_.rule.after);
-  return fmt::format("non-reclaimable memory {} above {} for {}", cli::human_bytes(bytes),
-                     task_.mark, config::duration_text(after));
+  return fmt::format("non-reclaimable memory {} above {} for {}", human_bytes(bytes), task_.mark,
+                     config::duration_text(after));
 }
 
 }  // namespace perch

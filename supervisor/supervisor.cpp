@@ -123,7 +123,7 @@ Result<void> Supervisor::resolve() {
 Ending Supervisor::run() {
   if (const auto resolved = resolve(); !resolved) {
     log_.error("{}", resolved.error().text());
-    return own_failure(cli::ExitCode::Usage, resolved.error().text(), config_);
+    return own_failure(ExitCode::Usage, resolved.error().text(), config_);
   }
   open_control();
   open_http();
@@ -250,7 +250,7 @@ void Supervisor::on_claim_failed(const ListenerSet::ClaimFailure& failure) {
   log_.error("{}", why);
   const bool system = failure.kind == Kind::System;
   end(Event::StopRequested,
-      own_failure(system ? cli::ExitCode::SystemRefused : cli::ExitCode::PathOwned, why, config_));
+      own_failure(system ? ExitCode::SystemRefused : ExitCode::PathOwned, why, config_));
 }
 
 void Supervisor::apply(Instance& instance, Event event) {

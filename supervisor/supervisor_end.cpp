@@ -53,7 +53,7 @@ void Supervisor::give_up_on(const Instance& instance) {
   log_.error("{}", what);
   if (instance.config().restart.on_give_up == config::OnGiveUp::Hold) return;
   end(Event::StopRequested,
-      own_failure(cli::ExitCode::GaveUp, what + "; " + last_death(instance), config_));
+      own_failure(ExitCode::GaveUp, what + "; " + last_death(instance), config_));
 }
 
 bool Supervisor::all_at_rest() const {
@@ -108,7 +108,7 @@ Ending Supervisor::ending_of_rest() const {
     if (Ending ending = ending_of(*instance); ending.code != 0) return ending;
   }
   if (!listeners_.any_lost()) return {};
-  return own_failure(cli::ExitCode::PathOwned, lost_path(listeners_.status()), config_);
+  return own_failure(ExitCode::PathOwned, lost_path(listeners_.status()), config_);
 }
 
 }  // namespace perch

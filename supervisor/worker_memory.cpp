@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "common/posix/file.h"
-#include "supervisor/cli/human.h"
+#include "common/value/human.h"
 #include "supervisor/config/memory_mark.h"
 #include "supervisor/process/unreclaimable_memory.h"
 
@@ -17,8 +17,8 @@ constexpr std::chrono::milliseconds kAtOnce{10};
 
 std::string mark_text(const config::MemoryMark& mark, std::uint64_t bytes,
                       std::optional<std::uint64_t> limit) {
-  if (!std::holds_alternative<config::Percent>(mark) || !limit) return cli::human_bytes(bytes);
-  return config::memory_mark_text(mark) + " of " + cli::human_bytes(*limit);
+  if (!std::holds_alternative<config::Percent>(mark) || !limit) return human_bytes(bytes);
+  return config::memory_mark_text(mark) + " of " + human_bytes(*limit);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "supervisor/cli/exit_code.h"
 #include "supervisor/control/client.h"
+#include "supervisor/exit_code.h"
 
 namespace perch::cli {
 

@@ -6,8 +6,8 @@
 
 #include <string>
 
-#include "supervisor/cli/exit_code.h"
 #include "supervisor/cli/options.h"
+#include "supervisor/exit_code.h"
 
 namespace perch::cli {
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "supervisor/cli/command_table.h"
-#include "supervisor/cli/exit_code.h"
+#include "supervisor/exit_code.h"
 
 namespace perch::cli {
 namespace {

@@ -6,8 +6,8 @@
 #include <csignal>
 #include <cstdio>
 
-#include "supervisor/cli/exit_code.h"
 #include "supervisor/cli/own_process.h"
+#include "supervisor/exit_code.h"
 #include "supervisor/keeper/endurance.h"
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/log.h"

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "supervisor/cli/human.h"
 #include "supervisor/cli/json_fields.h"
+#include "supervisor/cli/local_time.h"
 
 namespace perch::cli {
 namespace {

@@ -12,9 +12,9 @@
 #include <variant>
 #include <vector>
 
-#include "supervisor/cli/exit_code.h"
 #include "supervisor/cli/goal.h"
 #include "supervisor/config/load.h"
+#include "supervisor/exit_code.h"
 
 namespace perch::cli {
 

@@ -6,8 +6,9 @@
 
 #include <algorithm>
 
+#include "common/value/human.h"
 #include "common/value/text.h"
-#include "supervisor/cli/human.h"
+#include "supervisor/cli/local_time.h"
 
 namespace perch::cli {
 

@@ -9,9 +9,9 @@
 #include <iostream>
 
 #include "common/posix/file.h"
+#include "common/value/human.h"
 #include "supervisor/cli/ask_perch.h"
 #include "supervisor/cli/events_command.h"
-#include "supervisor/cli/human.h"
 #include "supervisor/cli/ready_command.h"
 #include "supervisor/cli/reload_command.h"
 #include "supervisor/cli/status_command.h"

@@ -5,7 +5,8 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "supervisor/cli/human.h"
+#include "common/value/human.h"
+#include "supervisor/cli/local_time.h"
 #include "supervisor/cli/news.h"
 #include "supervisor/cli/terminal.h"
 #include "supervisor/cli/worker_page.h"

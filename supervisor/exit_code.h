@@ -5,7 +5,7 @@
 #include <array>
 #include <string_view>
 
-namespace perch::cli {
+namespace perch {
 
 enum class ExitCode {
   Stopped = 0,
@@ -43,4 +43,4 @@ inline constexpr std::array kExitCodes{
     ExitCodeMeaning{ExitCode::NotFound, "the command was not found"},
 };
 
-}  // namespace perch::cli
+}  // namespace perch
