@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/claiming.h"
 
+#include <fmt/format.h>
+
 #include "supervisor/config/units.h"
 
 namespace perch {
@@ -49,20 +51,23 @@ void Claiming::try_all() {
   retry_.arm(kRetry);
 }
 
+// What may still be good stays with the keeper: a claim beside it would fail, and one that threw it
+// away would turn its clients away.
 ListenerSet::Claimed Claiming::obtain(const std::string& name,
                                       const config::ListenerConfig& config) {
-  // What the keeper has is not to blame for a name that means nothing here: it stays there.
-  if (const auto checked = ListenerSet::check(name, config); !checked) {
-    return std::unexpected(
-        ListenerSet::ClaimFailure{ListenerSet::ClaimFailure::Kind::System, checked.error().text()});
+  auto kept = keeping_.take(config.path);
+  if (!kept) return listeners_.claim(name, config);
+  auto revived = listeners_.revive(name, config, std::move(*kept));
+  if (revived) return std::move(*revived);
+  const auto& [kind, why] = revived.error();
+  if (kind == listener::NotRevived::Kind::CannotTell) {
+    return std::unexpected(ListenerSet::ClaimFailure{
+        ListenerSet::ClaimFailure::Kind::System,
+        fmt::format("{}; the keeper goes on keeping {} for the next start", why, config.path)});
   }
-  if (auto kept = keeping_.take(config.path)) {
-    auto revived = listeners_.revive(name, config, std::move(*kept));
-    if (revived) return std::move(*revived);
-    log_.warn("listener {}: what the keeper has of {} is of no use, and it is claimed anew: {}",
-              name, config.path, revived.error());
-    keeping_.discard(config.path);
-  }
+  log_.warn("listener {}: what the keeper has of {} is of no use, and it is claimed anew: {}", name,
+            config.path, why);
+  keeping_.discard(config.path);
   return listeners_.claim(name, config);
 }
 

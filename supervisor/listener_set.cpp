@@ -124,11 +124,13 @@ ListenerSet::Claimed ListenerSet::claim(const std::string& name,
 
 // A worker of the perch before may have changed the backlog with a listen() of its own, whoever is
 // to be the clients' peer from now on.
-std::expected<SharedListener, std::string> ListenerSet::revive(const std::string& name,
-                                                               const config::ListenerConfig& config,
-                                                               listener::KeptListener kept) {
+std::expected<SharedListener, listener::NotRevived> ListenerSet::revive(
+    const std::string& name, const config::ListenerConfig& config, listener::KeptListener kept) {
+  using Kind = listener::NotRevived::Kind;
   const auto request = request_of(name, config);
-  if (!request) return std::unexpected(request.error().text());
+  if (!request) {
+    return std::unexpected(listener::NotRevived{Kind::CannotTell, request.error().text()});
+  }
   auto revived = listener::revive(std::move(kept), *request);
   if (!revived) return std::unexpected(std::move(revived.error()));
   auto listener = std::make_shared<listener::Listener>(std::move(*revived));

@@ -47,10 +47,10 @@ class ListenerSet final : private listener::Guardian::Owner {
 
   // One attempt; does not enter the set yet.
   Claimed claim(const std::string& name, const config::ListenerConfig& config);
-  // The same with what a keeper had for its path, which is of no use any more where it says why.
-  std::expected<SharedListener, std::string> revive(const std::string& name,
-                                                    const config::ListenerConfig& config,
-                                                    listener::KeptListener kept);
+  // The same with what a keeper had for its path.
+  std::expected<SharedListener, listener::NotRevived> revive(const std::string& name,
+                                                             const config::ListenerConfig& config,
+                                                             listener::KeptListener kept);
   void put(const std::string& name, SharedListener listener);
   // It is in the set under another name.
   void forget(const std::string& name);

@@ -62,11 +62,14 @@ Attempt<UniqueFd> open_lock_file(const SocketDirectory& directory) {
   return std::unexpected(cannot_open(directory, number));
 }
 
-bool is_still_named(const SocketDirectory& directory, const struct stat& opened) {
+Result<bool> is_still_named(const SocketDirectory& directory, const struct stat& opened) {
+  const std::string name = directory.lock_name();
   struct stat named{};
-  return ::fstatat(directory.fd(), directory.lock_name().c_str(), &named, AT_SYMLINK_NOFOLLOW) ==
-             0 &&
-         named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+  if (::fstatat(directory.fd(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0) {
+    return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+  }
+  if (errno == ENOENT) return false;
+  return fail("look at lock " + directory.path_of(name));
 }
 
 constexpr std::string_view kKeeperLine = "\nkept by ";
@@ -95,7 +98,7 @@ void note_pid(int lock_file) { note(lock_file, std::to_string(::getpid()) + "\n"
 
 bool PathLock::is_named_in(const SocketDirectory& directory) const {
   struct stat opened{};
-  return ::fstat(file_.get(), &opened) == 0 && is_still_named(directory, opened);
+  return ::fstat(file_.get(), &opened) == 0 && is_still_named(directory, opened).value_or(false);
 }
 
 void PathLock::note_keeper(const std::string& path) const {
@@ -111,7 +114,9 @@ Attempt<std::optional<PathLock>> PathLock::lock(UniqueFd file, const SocketDirec
     if (errno == EWOULDBLOCK) return owned(holder(file.get()));
     return failed(Error::from_errno(errno, "flock " + path));
   }
-  if (!is_still_named(directory, opened)) return std::nullopt;
+  const auto named = is_still_named(directory, opened);
+  if (!named) return failed(named.error());
+  if (!*named) return std::nullopt;
   note_pid(file.get());
   return PathLock(std::move(file), opened.st_ino);
 }

@@ -11,13 +11,19 @@
 #include <utility>
 
 #include "common/posix/unix_socket.h"
+#include "supervisor/listener/owner_probe.h"
 #include "supervisor/listener/sight.h"
 #include "supervisor/listener/spare_link.h"
 
 namespace perch::listener {
 namespace {
 
-using Why = std::unexpected<std::string>;
+std::unexpected<NotRevived> stale(std::string why) {
+  return std::unexpected(NotRevived{NotRevived::Kind::Stale, std::move(why)});
+}
+std::unexpected<NotRevived> cannot_tell(std::string why) {
+  return std::unexpected(NotRevived{NotRevived::Kind::CannotTell, std::move(why)});
+}
 
 constexpr const char* kShutDown = "it does not listen any more";
 
@@ -34,7 +40,8 @@ bool listens(int socket) {
     return false;
   }
   pollfd state{.fd = socket, .events = POLLRDHUP, .revents = 0};
-  return ::poll(&state, 1, 0) >= 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0;
+  ::poll(&state, 1, 0);  // where it fails, it saw nothing
+  return (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0;
 }
 
 bool has_name(int socket, const std::string& abstract_name) {
@@ -46,20 +53,29 @@ bool has_name(int socket, const std::string& abstract_name) {
          std::memcmp(&bound.raw, &wanted->raw, bound.size) == 0;
 }
 
-std::string text_of(Obstacle obstacle) {
-  if (auto* owner = std::get_if<Owned>(&obstacle)) return "its lock is held by " + owner->by;
-  if (auto* refusal = std::get_if<Refused>(&obstacle)) return std::move(refusal->why);
-  return std::get<Error>(obstacle).text();
+// No directory, no permission, or a file system that is not to be used: the socket may be as good
+// as before.
+std::unexpected<NotRevived> without_directory(Obstacle obstacle) {
+  if (auto* refusal = std::get_if<Refused>(&obstacle)) return cannot_tell(std::move(refusal->why));
+  return cannot_tell(std::get<Error>(obstacle).text());
+}
+
+// A lock that is another's, or that excludes nobody, protects nothing that could be taken up.
+std::unexpected<NotRevived> without_lock(Obstacle obstacle) {
+  if (auto* owner = std::get_if<Owned>(&obstacle)) return stale("its lock is held by " + owner->by);
+  if (auto* refusal = std::get_if<Refused>(&obstacle)) return stale(std::move(refusal->why));
+  return cannot_tell(std::get<Error>(obstacle).text());
 }
 
 // Found by name, since a descriptor that comes from another mount of the directory cannot be linked
 // there.
-std::optional<PinnedFile> find(const SocketDirectory& directory, FileId id) {
+std::expected<PinnedFile, NotRevived> find(const SocketDirectory& directory, FileId id) {
   for (const std::string& name : {directory.basename(), directory.spare_name()}) {
     auto found = directory.pin(name);
-    if (found && *found && (*found)->id == id) return *std::move(found);
+    if (!found) return cannot_tell(found.error().text());
+    if (*found && (*found)->id == id) return *std::move(*found);
   }
-  return std::nullopt;
+  return stale("its socket file was removed or replaced, and so was its spare link");
 }
 
 bool make_spare(const SocketDirectory& directory, const PinnedFile& file) {
@@ -68,19 +84,26 @@ bool make_spare(const SocketDirectory& directory, const PinnedFile& file) {
   return spare.has_value();
 }
 
-// Empty: the guardian can put right whatever is wrong there.
-std::string obstacle_at_path(const Listener& listener) {
-  const auto look = look_at(listener, Listens::Yes);
-  if (!look) return look.error().text();
-  const Remedy remedy = remedy_for(look->sight);
-  if (remedy == Remedy::Yield) return "a live socket stands at its path";
-  return remedy == Remedy::ClaimAnew ? "its directory was replaced" : "";
+std::unexpected<NotRevived> displaced_by(const PinnedFile& other) {
+  const Probe probe = probe_owner(other);
+  if (probe.liveness == Liveness::Live) return stale("a live socket stands at its path");
+  return cannot_tell(Error::from_errno(probe.error, "probe the socket at its path").text());
 }
 
-std::expected<Listener, std::string> revive_abstract(KeptListener kept,
-                                                     const ClaimRequest& request) {
-  if (!listens(kept.socket.get())) return Why(kShutDown);
-  if (!has_name(kept.socket.get(), request.path)) return Why("it has another name");
+// Whatever else is wrong there the guardian can put right.
+std::expected<void, NotRevived> check_path(const Listener& listener) {
+  const auto look = look_at(listener, Listens::Yes);
+  if (!look) return cannot_tell(look.error().text());
+  const Remedy remedy = remedy_for(look->sight);
+  if (remedy == Remedy::Yield) return displaced_by(*look->found);
+  if (remedy == Remedy::ClaimAnew) return stale("its directory was replaced");
+  return {};
+}
+
+std::expected<Listener, NotRevived> revive_abstract(KeptListener kept,
+                                                    const ClaimRequest& request) {
+  if (!listens(kept.socket.get())) return stale(kShutDown);
+  if (!has_name(kept.socket.get(), request.path)) return stale("it has another name");
   return Listener({.socket = std::move(kept.socket),
                    .file = std::nullopt,
                    .directory = std::nullopt,
@@ -91,23 +114,23 @@ std::expected<Listener, std::string> revive_abstract(KeptListener kept,
 }
 
 // Its path stays, whatever comes: a claim will want to replace it without a gap.
-std::expected<Listener, std::string> revive_at_path(KeptListener kept, const ClaimRequest& request,
-                                                    PathLock lock, SocketDirectory directory) {
-  if (!listens(kept.socket.get())) return Why(kShutDown);
+std::expected<Listener, NotRevived> revive_at_path(KeptListener kept, const ClaimRequest& request,
+                                                   PathLock lock, SocketDirectory directory) {
+  if (!listens(kept.socket.get())) return stale(kShutDown);
   auto known = PinnedFile::of(std::move(kept.file));
-  if (!known || !known->is_socket()) return Why("its socket file is not known");
+  if (!known || !known->is_socket()) return stale("its socket file is not known");
   auto file = find(directory, known->id);
-  if (!file) return Why("its socket file was removed or replaced, and so was its spare link");
+  if (!file) return std::unexpected(std::move(file.error()));
   const bool healable = make_spare(directory, *file);
   Listener listener({.socket = std::move(kept.socket),
-                     .file = std::move(file),
+                     .file = *std::move(file),
                      .directory = std::move(directory),
                      .lock = std::move(lock),
                      .request = request,
                      .claimed = ClaimedAs::Revived,
                      .healable = healable});
   listener.set_on_exit(config::OnExit::Keep);
-  if (auto why = obstacle_at_path(listener); !why.empty()) return Why(std::move(why));
+  if (auto fit = check_path(listener); !fit) return std::unexpected(std::move(fit.error()));
   listener.set_on_exit(request.on_exit);
   return listener;
 }
@@ -120,16 +143,18 @@ std::vector<int> descriptors_to_keep(const Listener& listener) {
   return {listener.fd(), parts.file->fd.get(), parts.lock->fd()};
 }
 
-std::expected<Listener, std::string> revive(KeptListener kept, const ClaimRequest& request) {
+std::expected<Listener, NotRevived> revive(KeptListener kept, const ClaimRequest& request) {
   if (is_abstract(request.path)) return revive_abstract(std::move(kept), request);
   auto directory = SocketDirectory::open(request.path);
-  if (!directory) return Why(text_of(std::move(directory.error())));
+  if (!directory) return without_directory(std::move(directory.error()));
   const UniqueFd lock_copy(::fcntl(kept.lock.get(), F_DUPFD_CLOEXEC, 0));
+  if (!lock_copy) return cannot_tell(Error::from_errno(errno, "copy its lock").text());
   auto lock = PathLock::adopt(std::move(kept.lock), *directory);
-  if (!lock) return Why(text_of(std::move(lock.error())));
+  if (!lock) return without_lock(std::move(lock.error()));
   auto revived = revive_at_path(std::move(kept), request, std::move(*lock), std::move(*directory));
   // For all who have a copy of it, the keeper too.
-  if (!revived) ::flock(lock_copy.get(), LOCK_UN);
+  const bool is_stale = !revived && revived.error().kind == NotRevived::Kind::Stale;
+  if (is_stale) ::flock(lock_copy.get(), LOCK_UN);
   return revived;
 }
 

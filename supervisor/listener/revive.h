@@ -25,9 +25,15 @@ struct KeptListener {
 // Lent: what KeptListener is made of, in its order.
 std::vector<int> descriptors_to_keep(const Listener& listener);
 
-// The error says for people why it is of no use any more; its lock is then free for a claim, also
-// where copies of these descriptors are kept. The listener has the rights it had, not yet those of
-// `request`.
-std::expected<Listener, std::string> revive(KeptListener kept, const ClaimRequest& request);
+// Stale: it is of no use to anybody any more, and its lock is free for a claim, also where copies
+// of these descriptors are kept. CannotTell: the system does not let us look; whoever has copies is
+// to keep them, for the lock is held by them as before.
+struct NotRevived {
+  enum class Kind { Stale, CannotTell } kind;
+  std::string why;  // for people
+};
+
+// The listener has the rights it had, not yet those of `request`.
+std::expected<Listener, NotRevived> revive(KeptListener kept, const ClaimRequest& request);
 
 }  // namespace perch::listener

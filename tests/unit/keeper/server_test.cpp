@@ -6,13 +6,13 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/posix/file.h"
 #include "common/posix/unix_socket.h"
 #include "supervisor/keeper/protocol.h"
+#include "tests/support/few_descriptors.h"
 #include "tests/support/process.h"
 #include "tests/support/process_info.h"
 #include "tests/support/requirement.h"
@@ -22,24 +22,6 @@ namespace perch::test {
 namespace {
 
 const std::string kHello = keeper::hello();
-
-// Only one more descriptor can be had, for as long as this lives.
-class FewDescriptors {
- public:
-  FewDescriptors() {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const UniqueFd next(::fcntl(0, F_DUPFD_CLOEXEC, 0));
-    rlimit few = before_;
-    few.rlim_cur = static_cast<rlim_t>(next.get()) + 1;
-    ::setrlimit(RLIMIT_NOFILE, &few);
-  }
-  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-  FewDescriptors(const FewDescriptors&) = delete;
-  FewDescriptors& operator=(const FewDescriptors&) = delete;
-
- private:
-  rlimit before_{};
-};
 
 }  // namespace
 
@@ -185,7 +167,7 @@ TEST_CASE("a message that does not fit is refused, and the owner stays") {
   CHECK(keeping.answer(owner, large).starts_with("REFUSED=the keeper has no room"));
   const UniqueFd file = some_file();
   {
-    const FewDescriptors few;
+    const FewDescriptors few(1);
     CHECK(keeping.answer(owner, keeper::keep("/a", ""), {file.get(), file.get(), file.get()})
               .starts_with("REFUSED=the keeper has no room"));
   }

@@ -5,12 +5,14 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "supervisor/listener/sight.h"
+#include "tests/support/few_descriptors.h"
 #include "tests/unit/listener/scene.h"
 
 namespace perch::listener {
@@ -31,9 +33,12 @@ struct Kept {
     kept.lock = copy(fds.at(2).get());
     return kept;
   }
+  // "stale: ..." or "cannot tell: ...".
   [[nodiscard]] std::string why_not(const std::string& path) const {
     const auto revived = revive(hand_out(), request_for(path));
-    return revived ? "" : revived.error();
+    if (revived) return "";
+    const bool stale = revived.error().kind == NotRevived::Kind::Stale;
+    return (stale ? "stale: " : "cannot tell: ") + revived.error().why;
   }
   std::vector<UniqueFd> fds;
 };
@@ -83,18 +88,20 @@ TEST_CASE("what is of no use any more says why, and its lock is free though copi
   const Kept kept(path);
   SUBCASE("shut down") {
     REQUIRE(::shutdown(kept.fds[0].get(), SHUT_RDWR) == 0);
-    CHECK(contains(kept.why_not(path), "does not listen"));
+    CHECK(contains(kept.why_not(path), "stale: it does not listen"));
     REQUIRE(::unlink(path.c_str()) == 0);
   }
   SUBCASE("without a name") {
     REQUIRE(::unlink(path.c_str()) == 0);
     REQUIRE(::unlink((scene / ".a.sock.perch").c_str()) == 0);
-    CHECK(contains(kept.why_not(path), "its socket file was removed"));
+    CHECK(contains(kept.why_not(path), "stale: its socket file was removed"));
   }
   SUBCASE("no socket at all") {
     KeptListener other = kept.hand_out();
     other.socket = copy(0);
-    CHECK_FALSE(revive(std::move(other), request_for(path)));
+    const auto revived = revive(std::move(other), request_for(path));
+    REQUIRE_FALSE(revived);
+    CHECK(revived.error().kind == NotRevived::Kind::Stale);
     REQUIRE(::unlink(path.c_str()) == 0);
   }
   CHECK(try_claim(request_for(path)) == "claimed");
@@ -107,20 +114,74 @@ TEST_CASE("a live socket at the path is not fought, and a lock of another is bel
   SUBCASE("a live socket") {
     REQUIRE(::unlink(path.c_str()) == 0);
     const UniqueFd live = listen_socket(path);
-    CHECK(contains(kept.why_not(path), "a live socket stands at its path"));
+    CHECK(contains(kept.why_not(path), "stale: a live socket stands at its path"));
     CHECK(try_connect(path) == 0);
   }
   SUBCASE("a new lock file") {
     REQUIRE(::unlink((scene / ".a.sock.lock").c_str()) == 0);
+    CHECK(contains(kept.why_not(path), "stale: lock"));
     CHECK(contains(kept.why_not(path), "was removed or replaced"));
   }
+}
+
+TEST_CASE("a lock that was let go and is another's now is believed too") {
+  const Scene scene;
+  const std::string path = scene / "a.sock";
+  const Kept kept(path);
+  REQUIRE(::flock(kept.fds.at(2).get(), LOCK_UN) == 0);
+  const auto other = PathLock::try_lock(*SocketDirectory::open(path));
+  REQUIRE(other);
+  CHECK(contains(kept.why_not(path), "stale: its lock is held by another perch"));
+  CHECK(try_connect(path) == 0);
+}
+
+TEST_CASE("where the directory is away nobody can tell, and nothing of what is kept is let go") {
+  const Scene scene;
+  const std::string path = scene / "a.sock";
+  const Kept kept(path);
+  const std::string away = scene.directory() + ".away";
+  REQUIRE(::rename(scene.directory().c_str(), away.c_str()) == 0);
+  const std::string why = kept.why_not(path);
+  REQUIRE(::rename(away.c_str(), scene.directory().c_str()) == 0);
+  CHECK(contains(why, "cannot tell: "));
+  CHECK(contains(why, "does not exist"));
+  CHECK(contains(try_claim(request_for(path)), "owned"));
+  CHECK(revive(kept.hand_out(), request_for(path)));
+}
+
+TEST_CASE("however few descriptors can be had, what is kept is taken up or stays as it is") {
+  const Scene scene;
+  const std::string path = scene / "a.sock";
+  const Kept kept(path);
+  SUBCASE("at its path") {}
+  SUBCASE("under a dead socket") {
+    REQUIRE(::unlink(path.c_str()) == 0);
+    leave_stale_socket(path);
+  }
+  const auto try_with = [&](rlim_t descriptors) {
+    auto handed_out = kept.hand_out();
+    const test::FewDescriptors few(descriptors);
+    return revive(std::move(handed_out), request_for(path));
+  };
+  constexpr rlim_t kEnough = 16;
+  rlim_t count = 0;
+  for (;; ++count) {
+    CAPTURE(count);
+    REQUIRE(count < kEnough);
+    const auto tried = try_with(count);
+    if (tried) break;
+    CHECK(tried.error().kind == NotRevived::Kind::CannotTell);
+    CHECK(contains(tried.error().why, "Too many open files"));
+    CHECK(contains(try_claim(request_for(path)), "owned"));
+  }
+  CHECK(count > 3);
 }
 
 TEST_CASE("an abstract name is kept by its socket alone") {
   const std::string name = "@perch-revive-" + std::to_string(::getpid());
   const Kept kept(name);
   CHECK(kept.fds.size() == 1);
-  CHECK(contains(kept.why_not(name + "x"), "another name"));
+  CHECK(contains(kept.why_not(name + "x"), "stale: it has another name"));
   const auto revived = revive(kept.hand_out(), request_for(name));
   REQUIRE(revived);
   CHECK(revived->inode() == 0);
