@@ -22,7 +22,10 @@ constexpr int kExitTrouble = 1;
 constexpr int kExitUsage = 2;
 
 int serve(const PeerOptions& options, steady_clock::time_point started) {
-  auto store = Store::open(options.store);
+  // Without one nothing of earlier processes is believed unseen.
+  const std::string boot_id = current_boot_id().value_or("");
+  auto store = Store::open(options.store,
+                           {boot_id, [](const std::string& line) { spdlog::warn("{}", line); }});
   if (!store) {
     spdlog::error("{}", store.error().text());
     return kExitTrouble;

@@ -116,12 +116,13 @@ Command PeerWorld::get(const std::string& url, const std::string& output,
 }
 
 std::uint64_t PeerWorld::stored_pieces() const {
-  std::uint64_t pieces = 0;
-  std::error_code problem;
   // Looked at beside the running peer, which holds the store's lock.
-  for (const auto& task : std::filesystem::directory_iterator(path("store/tasks"), problem)) {
-    const auto files = peer::TaskFiles::open(task.path());
-    if (files) pieces += files->done_count();
+  const auto tasks = peer::Directory::open(path("store/tasks"));
+  if (!tasks) return 0;
+  std::uint64_t pieces = 0;
+  const auto ids = tasks->names();
+  for (const std::string& id : *ids) {
+    if (const auto task = peer::summary_of(*tasks, id)) pieces += task->pieces_done;
   }
   return pieces;
 }

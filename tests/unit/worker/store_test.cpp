@@ -2,46 +2,17 @@
 #include "worker/peer/store/store.h"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
 
-#include "common/posix/file.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/unit/worker/store_tools.h"
 #include "worker/peer/store/crc32c.h"
-#include "worker/peer/store/whole_io.h"
 
 namespace perch::peer {
-namespace {
 
 namespace fs = std::filesystem;
-using test::TemporaryDirectory;
-
-const std::string kId(64, 'a');
-constexpr std::uint64_t kPiece = 1000;
-
-Manifest manifest_of(std::uint64_t length) {
-  return {"http://origin/file", {length, kPiece}, {{"etag", "\"v1\""}}, 1};
-}
-
-std::span<const std::byte> bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
-
-// Does what a download does with one whole piece.
-void put_piece(TaskFiles& files, std::uint32_t number, char fill) {
-  const std::string data(files.layout().piece(number).size(), fill);
-  REQUIRE(files.write(files.layout().piece(number).begin, bytes(data)).has_value());
-  REQUIRE(files.finish_piece(number, crc32c(bytes(data))).has_value());
-}
-
-void damage(const std::string& path, std::uint64_t offset) {
-  const auto file = open_file(path, O_RDWR);
-  REQUIRE(file.has_value());
-  REQUIRE(write_whole(file->get(), offset, bytes("!")).has_value());
-}
-
-}  // namespace
 
 TEST_CASE("the checksum is CRC-32C, with and without the processor's help") {
   CHECK(crc32c(bytes("123456789")) == 0xE3069283);
@@ -53,126 +24,157 @@ TEST_CASE("the checksum is CRC-32C, with and without the processor's help") {
   CHECK(crc32c(bytes("6789"), crc32c(bytes("12345"))) == crc32c(bytes("123456789")));
 }
 
-TEST_CASE("finished pieces are found again by the next life, unfinished ones are missing") {
-  const TemporaryDirectory directory;
+TEST_CASE("the next process of this boot goes on within a piece") {
+  const StoreWorld world;
   {
-    const auto store = Store::open(directory.path());
-    auto files = store->create(kId, manifest_of(2500));
+    const Store store = world.open();
+    auto files = store.create(kId, manifest_of(2500));
     REQUIRE(files.has_value());
-    put_piece(*files, 0, 'x');
-    put_piece(*files, 2, 'z');
-    // Piece 1 has its data, but the process ends before its record.
-    REQUIRE(files->write(kPiece, bytes(std::string(kPiece, 'y'))).has_value());
+    put(*files, 0, 'x');
+    put(*files, 1, 'y', 300);
+    put(*files, 2, 'z');
   }
-  const auto store = Store::open(directory.path());
-  auto files = store->find(kId);
+  const Store store = world.open();
+  auto files = store.find(kId);
   REQUIRE(files.has_value());
   CHECK(files->manifest().headers.at("etag") == "\"v1\"");
-  CHECK(files->verify(0).value());
-  CHECK_FALSE(files->verify(1).value());
-  CHECK(files->verify(2).value());
-  CHECK(store->census().tasks == 1);
-  CHECK(store->census().finished_tasks == 0);
-  CHECK(store->census().pieces == 2);
+  CHECK_FALSE(files->needs_check());
+  CHECK(files->done(0));
+  CHECK_FALSE(files->done(1));
+  CHECK(files->bytes_done(1) == 300);
+  CHECK(files->verify(1).value());
+  const Census census = store.census();
+  CHECK(census.tasks == 1);
+  CHECK(census.finished_tasks == 0);
+  CHECK(census.pieces == 2);
+  CHECK(census.bytes == 1800);
+
+  put(*files, 1, 'w');
+  CHECK(files->done(1));
+  CHECK(files->verify(1).value());
+  CHECK(content_of(*files) == std::string(1000, 'x') + std::string(300, 'y') +
+                                  std::string(700, 'w') + std::string(500, 'z'));
+  CHECK(world.said().empty());
 }
 
-TEST_CASE("a piece whose data changed under its record is forgotten") {
-  const TemporaryDirectory directory;
-  const auto store = Store::open(directory.path());
-  auto files = store->create(kId, manifest_of(2500));
-  put_piece(*files, 0, 'x');
-  put_piece(*files, 1, 'y');
-  damage(files->data_path(), kPiece + 500);
-  CHECK(files->verify(0).value());
-  CHECK_FALSE(files->verify(1).value());
-  CHECK_FALSE(store->find(kId)->done(1));
-}
-
-TEST_CASE("a torn or foreign state file makes pieces missing, never wrong") {
-  const TemporaryDirectory directory;
-  const auto store = Store::open(directory.path());
-  const std::string state = directory.path("tasks/" + kId + "/state");
+TEST_CASE("after a reboot finished pieces are verified, partial ones dropped, then all believed") {
+  const StoreWorld world;
   {
-    auto files = store->create(kId, manifest_of(2500));
-    put_piece(*files, 0, 'x');
-    put_piece(*files, 1, 'y');
+    auto files = world.open().create(kId, manifest_of(2500));
+    put(*files, 0, 'x');
+    put(*files, 1, 'y', 300);
+    put(*files, 2, 'z');
   }
-  SUBCASE("cut in the middle of a record") {
-    fs::resize_file(state, 16 + 7);
-    CHECK(store->find(kId)->done_count() == 1);
+  damage(world.path("data"), 2100);  // what a disk may lose with the power
+  for (const char* process : {"killed before it believes", "the next one"}) {
+    CAPTURE(process);
+    auto files = world.open("boot 2").find(kId);
+    CHECK(files->needs_check());
+    CHECK(files->bytes_done(1) == 0);
+    CHECK(files->verify(0).value());
+    CHECK_FALSE(files->verify(2).value());
   }
-  SUBCASE("gone") {
-    fs::remove(state);
-    CHECK(store->find(kId)->done_count() == 0);
-  }
-  SUBCASE("text of another program") {
-    std::ofstream(state) << "these are not the records you are looking for, nor will they be";
-    CHECK(store->find(kId)->done_count() == 0);
-  }
-  SUBCASE("a checksum of other data") {
-    damage(state, 4);
-    CHECK_FALSE(store->find(kId)->verify(0).value());
-  }
+  auto files = world.open("boot 2").find(kId);
+  REQUIRE(files->believe().has_value());
+  CHECK_FALSE(files->needs_check());
+  files = world.open("boot 2").find(kId);
+  CHECK_FALSE(files->needs_check());
+  CHECK(files->done_count() == 1);
+  CHECK(files->bytes_done(1) == 0);
 }
 
 TEST_CASE("starting over is a new generation that believes nothing of the old one") {
-  const TemporaryDirectory directory;
-  const auto store = Store::open(directory.path());
-  const std::string task = directory.path("tasks/" + kId);
-  auto old = store->create(kId, manifest_of(2500));
-  put_piece(*old, 0, 'x');
-  fs::copy_file(task + "/state", directory.path("old-state"));
+  const StoreWorld world;
+  const Store store = world.open();
+  auto old = store.create(kId, manifest_of(2500));
+  put(*old, 0, 'x');
+  fs::copy_file(world.path("state"), world.directory() + "/old-state");
 
-  const auto files = store->create(kId, manifest_of(2500));
+  const auto files = store.create(kId, manifest_of(2500));
   CHECK(files->manifest().generation == 2);
   CHECK(files->done_count() == 0);
-  fs::copy_file(directory.path("old-state"), task + "/state", fs::copy_options::overwrite_existing);
-  CHECK(store->find(kId)->done_count() == 0);
+  fs::copy_file(world.directory() + "/old-state", world.path("state"),
+                fs::copy_options::overwrite_existing);
+  CHECK(store.find(kId)->done_count() == 0);
 }
 
-TEST_CASE("without a whole manifest there is no task, and it can be begun anew") {
-  const TemporaryDirectory directory;
-  const auto store = Store::open(directory.path());
-  const std::string manifest = directory.path("tasks/" + kId + "/manifest");
-  {
-    auto files = store->create(kId, manifest_of(2500));
-    put_piece(*files, 0, 'x');
-  }
-  SUBCASE("missing") { fs::remove(manifest); }
-  SUBCASE("cut") { fs::resize_file(manifest, fs::file_size(manifest) / 2); }
-  SUBCASE("another program's") { std::ofstream(manifest) << R"({"version":1,"url":7})"; }
-  CHECK_FALSE(store->find(kId).has_value());
-  CHECK(store->census().tasks == 0);
-  const auto files = store->create(kId, manifest_of(2500));
+TEST_CASE("a file of unknown length grows, and is a task once its end is known") {
+  const StoreWorld world;
+  const Store store = world.open();
+  auto files = store.create_unsized(kId, manifest_of(0));
   REQUIRE(files.has_value());
-  CHECK(files->done_count() == 0);
+  REQUIRE(files->append(0, bytes(std::string(kPiece, 'x'))).has_value());
+  REQUIRE(files->append(1, bytes("end")).has_value());
+  CHECK(files->layout().length == 1003);
+  CHECK(files->done(0));
+  CHECK_FALSE(files->done(1));
+  CHECK(store.find(kId).error().is(ENOENT));
+  CHECK(store.list().empty());
+
+  SUBCASE("of the length that was said") {
+    REQUIRE(files->settle(1003).has_value());
+    CHECK(files->done_count() == 2);
+    REQUIRE(files->mark_finished("").has_value());
+    CHECK(store.stat(kId)->finished);
+    CHECK(content_of(*store.find(kId)) == std::string(kPiece, 'x') + "end");
+  }
+  SUBCASE("of another one") {
+    CHECK_FALSE(files->settle(1004).has_value());
+    CHECK(store.find(kId).error().is(ENOENT));
+  }
+  SUBCASE("its process ends: nothing is left") {
+    const auto removed = store.collect({}, [](const std::string&) { return false; });
+    CHECK(removed.size() == 1);
+    CHECK(fs::is_empty(world.tasks()));
+  }
 }
 
-TEST_CASE("foreign entries in the store are neither counted nor touched") {
-  const TemporaryDirectory directory;
-  const auto store = Store::open(directory.path());
-  fs::create_directories(directory.path("tasks/lost+found"));
-  std::ofstream(directory.path("tasks/notes.txt")) << "mine";
-  CHECK(store->census().tasks == 0);
-  CHECK(fs::exists(directory.path("tasks/notes.txt")));
+TEST_CASE("a file of unknown length may be empty") {
+  const StoreWorld world;
+  const Store store = world.open();
+  auto files = store.create_unsized(kId, manifest_of(0));
+  REQUIRE(files->settle(0).has_value());
+  REQUIRE(files->mark_finished("").has_value());
+  CHECK(store.stat(kId)->finished);
+}
+
+TEST_CASE("a finished task is listed with what it is and when it was used") {
+  const StoreWorld world;
+  const Store store = world.open();
+  auto files = store.create(kId, manifest_of(2500));
+  put_all(*files);
+  CHECK(store.create(kOtherId, manifest_of(2500)).has_value());
+  const auto task = store.stat(kId);
+  REQUIRE(task.has_value());
+  CHECK(task->finished);
+  CHECK(task->pieces_done == 3);
+  CHECK(task->bytes_done == 2500);
+  CHECK(task->manifest.finished >= task->manifest.created);
+  CHECK(store.list().size() == 2);
+  CHECK_FALSE(store.stat(kOtherId)->finished);
+  const FileTime before = task->updated;
+  REQUIRE(files->touch().has_value());
+  CHECK(store.stat(kId)->updated >= before);
+  CHECK_FALSE(store.find(kId)->needs_check());
 }
 
 TEST_CASE("a store has one owner at a time") {
-  const TemporaryDirectory directory;
-  const auto first = Store::open(directory.path());
-  REQUIRE(first.has_value());
-  const auto second = Store::open(directory.path());
+  const StoreWorld world;
+  const Store first = world.open();
+  const auto second = world.try_open();
   REQUIRE_FALSE(second.has_value());
   CHECK(second.error().is(EWOULDBLOCK));
+  CHECK(second.error().text().find("in use by another perch-peer") != std::string::npos);
 }
 
 TEST_CASE("a removed task is gone, an empty file is a finished task") {
-  const TemporaryDirectory directory;
-  const auto store = Store::open(directory.path());
-  REQUIRE(store->create(kId, manifest_of(0)).has_value());
-  CHECK(store->census().finished_tasks == 1);
-  REQUIRE(store->remove(kId).has_value());
-  CHECK(store->find(kId).error().is(ENOENT));
+  const StoreWorld world;
+  const Store store = world.open();
+  REQUIRE(store.create(kId, manifest_of(0)).has_value());
+  CHECK(store.census().finished_tasks == 1);
+  REQUIRE(store.remove(kId).has_value());
+  CHECK(store.find(kId).error().is(ENOENT));
+  CHECK(store.remove(kId).has_value());
 }
 
 TEST_CASE("only a strong ETag or a date tells versions apart") {

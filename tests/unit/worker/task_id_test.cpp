@@ -3,8 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include "worker/peer/store/digest.h"
-
 namespace perch::peer {
 
 TEST_CASE("an id is the one that Dragonfly gives to the same download") {
@@ -56,14 +54,6 @@ TEST_CASE("what cannot be an id never names a directory") {
   CHECK_FALSE(is_task_id("../../etc"));
   CHECK_FALSE(is_task_id(std::string(63, 'a')));
   CHECK_FALSE(is_task_id(std::string(64, 'A')));
-}
-
-TEST_CASE("a digest is sha256 or sha512 in hexadecimal of the right length") {
-  CHECK(Digest::parse("sha256:" + std::string(64, 'A'))->hex == std::string(64, 'a'));
-  CHECK(Digest::parse("sha512:" + std::string(128, '0'))->kind == HashKind::Sha512);
-  CHECK_FALSE(Digest::parse("sha256:" + std::string(63, 'a')).has_value());
-  CHECK_FALSE(Digest::parse("sha256:" + std::string(64, 'g')).has_value());
-  CHECK_FALSE(Digest::parse("md5:" + std::string(32, 'a')).has_value());
 }
 
 }  // namespace perch::peer

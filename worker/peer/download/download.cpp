@@ -12,8 +12,6 @@ using std::chrono::milliseconds;
 constexpr int kMaxFailuresInRow = 8;
 constexpr milliseconds kFirstDelay{100};
 constexpr milliseconds kMaxDelay{5000};
-// Bounds the state file and what is held of it in memory.
-constexpr std::uint64_t kMaxPieces = 1U << 20U;
 
 Failure failure_of(const Refusal& refusal) {
   using enum RefusalKind;
@@ -59,6 +57,7 @@ void Download::begin() {
   auto stored = room_.store.find(spec_.id);
   if (!stored) return probe();
   files_ = std::move(*stored);
+  if (!files_->needs_check()) next_to_verify_ = layout().count();
   step_ = Timer(room_.loop, [this](auto) { verify_next(); });
   step_.arm(milliseconds::zero());
 }
@@ -67,6 +66,9 @@ void Download::begin() {
 void Download::verify_next() {
   while (next_to_verify_ < layout().count() && !files_->done(next_to_verify_)) ++next_to_verify_;
   if (next_to_verify_ == layout().count()) {
+    if (files_->needs_check()) {
+      if (auto believed = files_->believe(); !believed) return fail(believed.error());
+    }
     // A finished task is not asked about again: it is what its id names.
     return files_->done_count() == layout().count() ? start_fetching(true) : probe();
   }
@@ -103,7 +105,7 @@ void Download::settle(const OriginFacts& facts) {
   if (files_ && same_file(files_->manifest(), facts)) return start_fetching(facts.ranges);
   const std::uint64_t piece_length = spec_.piece_length.value_or(piece_length_for(facts.length));
   const PieceLayout layout{facts.length, piece_length};
-  if (facts.length / piece_length > kMaxPieces) {
+  if (!layout.possible()) {
     return fail({Failure::Kind::Unsupported, "a file of " + std::to_string(facts.length) +
                                                  " bytes has too many pieces of " +
                                                  std::to_string(piece_length)});
@@ -186,6 +188,9 @@ void Download::on_fetched(Fetch& fetch, const OriginAnswer& answer, const std::s
 void Download::on_piece(std::uint32_t number) {
   failures_in_row_ = 0;
   finished_.push_back(number);
+  if (complete()) {
+    if (auto marked = files_->mark_finished(""); !marked) return fail(marked.error());
+  }
   news_.arm(milliseconds::zero());
 }
 

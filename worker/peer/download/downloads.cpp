@@ -15,6 +15,11 @@ std::shared_ptr<Download> Downloads::join(DownloadSpec spec) {
   return fresh;
 }
 
+bool Downloads::in_use(const std::string& id) const {
+  const auto running = running_.find(id);
+  return running != running_.end() && !running->second.expired();
+}
+
 Result<void> Downloads::discard(const std::string& id) {
   running_.erase(id);
   return room_.store.remove(id);

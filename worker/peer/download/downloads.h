@@ -20,6 +20,7 @@ class Downloads {
   std::shared_ptr<Download> join(DownloadSpec spec);
   // The stored data is wrong: the next join() starts over.
   Result<void> discard(const std::string& id);
+  [[nodiscard]] bool in_use(const std::string& id) const;
 
  private:
   Download::Room room_;

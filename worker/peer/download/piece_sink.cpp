@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "worker/peer/store/crc32c.h"
-
 namespace perch::peer {
 
 PieceSink::PieceSink(TaskFiles& files, ByteRange range, OnPiece on_piece)
@@ -24,17 +22,16 @@ Result<void> PieceSink::put(std::span<const std::byte> data) {
 }
 
 Result<void> PieceSink::put_in_piece(std::uint32_t number, std::span<const std::byte> data) {
-  const bool known = files_.done(number);
-  if (!known) {
-    if (auto written = files_.write(at_, data); !written) return written;
-    sum_ = crc32c(data, sum_);
+  const std::uint64_t known = files_.layout().piece(number).begin + files_.bytes_done(number);
+  const std::uint64_t end = at_ + data.size();
+  PERCH_CHECK(at_ <= known);
+  if (end > known) {
+    // What an earlier connection brought is passed over.
+    const auto fresh = data.last(std::min<std::uint64_t>(data.size(), end - known));
+    if (auto written = files_.append(number, fresh); !written) return written;
+    if (files_.done(number)) on_piece_(number);
   }
-  at_ += data.size();
-  if (at_ != files_.layout().piece(number).end) return {};
-  const std::uint32_t sum = std::exchange(sum_, 0);
-  if (known) return {};
-  if (auto recorded = files_.finish_piece(number, sum); !recorded) return recorded;
-  on_piece_(number);
+  at_ = end;
   return {};
 }
 

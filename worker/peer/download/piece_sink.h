@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // PieceSink: takes the body of one answer to disk, as it comes. It knows where pieces begin and
-// end, sums each one up, records it when it is whole, and passes over pieces that are done already.
+// end, and passes over what the store has already.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ class PieceSink {
  public:
   using OnPiece = std::function<void(std::uint32_t number)>;
 
-  // `range` begins where a piece begins.
+  // `range` begins within what the store has of its first piece, or right behind it.
   PieceSink(TaskFiles& files, ByteRange range, OnPiece on_piece);
 
   // EFBIG when the body is longer than the range.
@@ -31,7 +31,6 @@ class PieceSink {
   ByteRange range_;
   OnPiece on_piece_;
   std::uint64_t at_;
-  std::uint32_t sum_ = 0;  // of the piece that at_ is in, as far as at_
 };
 
 }  // namespace perch::peer

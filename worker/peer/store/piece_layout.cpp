@@ -11,6 +11,10 @@ constexpr std::uint64_t kWantedPieces = 500;
 
 }  // namespace
 
+bool PieceLayout::possible() const noexcept {
+  return piece_length > 0 && piece_length <= kMaxPieceLength && length <= kMaxPieces * piece_length;
+}
+
 std::uint32_t PieceLayout::count() const noexcept {
   return static_cast<std::uint32_t>((length + piece_length - 1) / piece_length);
 }

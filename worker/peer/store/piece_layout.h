@@ -9,6 +9,8 @@ namespace perch::peer {
 
 inline constexpr std::uint64_t kMinPieceLength = 4ULL << 20U;
 inline constexpr std::uint64_t kMaxPieceLength = 64ULL << 20U;
+// Bounds the state file and what is held of it in memory.
+inline constexpr std::uint64_t kMaxPieces = 1U << 20U;
 
 // Bytes [begin, end).
 struct ByteRange {
@@ -22,6 +24,9 @@ struct PieceLayout {
   std::uint64_t length = 0;
   std::uint64_t piece_length = kMinPieceLength;
 
+  // Pieces of 1 byte to kMaxPieceLength, kMaxPieces at most. What comes from a file or an origin is
+  // asked first; the rest below is only for such a layout.
+  [[nodiscard]] bool possible() const noexcept;
   [[nodiscard]] std::uint32_t count() const noexcept;
   [[nodiscard]] ByteRange piece(std::uint32_t number) const noexcept;
   // The piece that holds the byte at `offset`.

@@ -1,54 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
-// PieceRecords: a task's `state` file, one record of 16 bytes a piece, in this machine's byte
-// order. A record is written after the piece's data, by one pwrite: the page cache survives the
-// process, so after SIGKILL a record that says "done" has its data before it. A record of another
-// generation, a torn one or one of a foreign file says nothing.
+// PieceRecords: a task's `state` file, open. A record is written after the piece's data, by one
+// pwrite: the page cache survives the process, so after SIGKILL every byte that a record counts is
+// in `data`.
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <span>
 #include <vector>
 
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
-#include "worker/peer/store/piece_layout.h"
+#include "worker/peer/store/directory.h"
+#include "worker/peer/store/manifest.h"
+#include "worker/peer/store/piece_record.h"
 
 namespace perch::peer {
 
-struct PieceRecord {
-  enum class State : std::uint32_t { Missing = 0, Done = 0x656e6f64 /* "done" */ };
-
-  std::uint32_t bytes_done = 0;
-  std::uint32_t crc32c = 0;
-  State state = State::Missing;
-  std::uint32_t generation = 0;
-};
-static_assert(sizeof(PieceRecord) == 16);
-
 class PieceRecords {
  public:
-  // Reads what is there, and makes the file as long as the layout needs.
-  static Result<PieceRecords> open(const std::string& path, const PieceLayout& layout,
-                                   std::uint32_t generation);
+  // An empty file, which a kill leaves to nobody: the manifest comes later.
+  static Result<PieceRecords> create(const Directory& task, const Manifest& manifest);
+  // `parsed` is what was read of the file; a missing file is made.
+  static Result<PieceRecords> open(const Directory& task, const Manifest& manifest,
+                                   ParsedRecords parsed);
+  // What the file says; nothing where it is missing.
+  static Result<ParsedRecords> read(const Directory& task, const Manifest& manifest);
 
-  [[nodiscard]] bool done(std::uint32_t number) const;
-  [[nodiscard]] std::uint32_t crc_of(std::uint32_t number) const {
-    return records_.at(number).crc32c;
-  }
-  [[nodiscard]] std::uint32_t done_count() const;
+  // A missing one beyond the last.
+  [[nodiscard]] PieceRecord at(std::uint32_t number) const;
+  [[nodiscard]] const std::vector<PieceRecord>& all() const noexcept { return records_; }
 
-  Result<void> set_done(std::uint32_t number, std::uint32_t crc32c);
+  // `data` was written behind what the piece had; it is done when it has `size` bytes.
+  Result<void> advance(std::uint32_t number, std::span<const std::byte> data, std::uint64_t size);
   Result<void> forget(std::uint32_t number);
+  // In memory only, until save(): pieces that are not whole.
+  void drop_partial();
+  // The file anew, of these records alone.
+  Result<void> save();
+  Result<void> sync();
+  // The file's time is the task's last use.
+  Result<void> touch();
 
  private:
-  PieceRecords(UniqueFd file, std::vector<PieceRecord> records, const PieceLayout& layout,
-               std::uint32_t generation);
+  PieceRecords(UniqueFd file, std::vector<PieceRecord> records, std::uint32_t generation);
   Result<void> put(std::uint32_t number, const PieceRecord& record);
 
   UniqueFd file_;
   std::vector<PieceRecord> records_;
-  PieceLayout layout_;
   std::uint32_t generation_;
 };
+
+std::uint32_t done_count(std::span<const PieceRecord> records);
+std::uint64_t bytes_done(std::span<const PieceRecord> records);
 
 }  // namespace perch::peer

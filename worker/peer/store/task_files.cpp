@@ -2,99 +2,174 @@
 #include "worker/peer/store/task_files.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "common/posix/file.h"
 #include "worker/peer/store/crc32c.h"
+#include "worker/peer/store/task_summary.h"
 #include "worker/peer/store/whole_io.h"
 
 namespace perch::peer {
 namespace {
 
+using std::chrono::seconds;
+using std::chrono::system_clock;
+
+constexpr const char* kData = "data";
 constexpr std::size_t kReadBlock = 256U << 10U;
 
-Result<void> remove_if_there(const std::string& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail("unlink " + path);
+// Room is taken at the start, so that a full disk shows before the download and not in it.
+Result<void> reserve(int data, std::uint64_t length) {
+  const auto size = static_cast<off_t>(length);
+  const std::string what = "reserve " + std::to_string(length) + " bytes";
+  if (length > 0 && ::fallocate(data, 0, 0, size) != 0 && errno != EOPNOTSUPP) return fail(what);
+  // Also cuts what is over.
+  if (::ftruncate(data, size) != 0) return fail(what);
   return {};
-}
-
-Result<UniqueFd> open_data(const std::string& directory, std::uint64_t length) {
-  auto data = open_file(directory + "/data", O_RDWR | O_CREAT, 0600);
-  if (!data || length == 0) return data;
-  // Room is taken at the start, so that a full disk shows before the download and not in it.
-  if (::fallocate(data->get(), 0, 0, static_cast<off_t>(length)) == 0) return data;
-  if (errno != EOPNOTSUPP)
-    return fail("reserve " + std::to_string(length) + " bytes in " + directory);
-  if (::ftruncate(data->get(), static_cast<off_t>(length)) != 0) return fail("resize " + directory);
-  return data;
 }
 
 }  // namespace
 
-TaskFiles::TaskFiles(std::string directory, Manifest manifest, UniqueFd data, PieceRecords records)
-    : directory_(std::move(directory)),
+TaskFiles::TaskFiles(Directory task, Manifest manifest, UniqueFd data, PieceRecords records,
+                     const StoreContext& context)
+    : task_(std::move(task)),
       manifest_(std::move(manifest)),
       data_(std::move(data)),
-      records_(std::move(records)) {}
+      records_(std::move(records)),
+      context_(context) {}
 
-Result<TaskFiles> TaskFiles::open(const std::string& directory) {
-  auto manifest = load_manifest(directory);
+Result<TaskFiles> TaskFiles::open(Directory task, const std::string& id,
+                                  const StoreContext& context) {
+  auto manifest = load_manifest(task, id);
   if (!manifest) return std::unexpected(std::move(manifest.error()));
-  auto data = open_data(directory, manifest->layout.length);
+  auto data = task.file(kData, O_RDWR);
+  if (!data && data.error().is(ENOENT)) return refuse(task.path_of(kData) + ": missing");
   if (!data) return std::unexpected(std::move(data.error()));
-  auto records = PieceRecords::open(directory + "/state", manifest->layout, manifest->generation);
+  const auto status = task.status_of(kData);
+  if (!status) return std::unexpected(status.error());
+  auto parsed = PieceRecords::read(task, *manifest);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  const bool records_whole = parsed->refused == 0;
+  auto records = PieceRecords::open(task, *manifest, std::move(*parsed));
   if (!records) return std::unexpected(std::move(records.error()));
-  return TaskFiles(directory, std::move(*manifest), std::move(*data), std::move(*records));
+
+  const std::string fault = fault_of_data(*manifest, *status);
+  const bool same_boot = !context.boot_id.empty() && manifest->boot_id == context.boot_id;
+  TaskFiles files(std::move(task), std::move(*manifest), std::move(*data), std::move(*records),
+                  context);
+  if (!fault.empty()) files.say("data: " + fault + ": its pieces are checked again");
+  if (!records_whole) files.say("state: torn or not ours: the other pieces are checked again");
+  files.needs_check_ = !same_boot || !fault.empty() || !records_whole;
+  if (files.needs_check_) files.records_.drop_partial();
+  return files;
 }
 
-Result<TaskFiles> TaskFiles::create(const std::string& directory, const Manifest& manifest) {
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail("mkdir " + directory);
-  // The old manifest goes first: from here until the new one stands there is no task.
-  for (const char* name : {"/manifest", "/state", "/data"}) {
-    if (auto gone = remove_if_there(directory + name); !gone) {
-      return std::unexpected(std::move(gone.error()));
-    }
+// The old manifest goes first: from here until the new one stands there is no task.
+Result<TaskFiles> TaskFiles::begin(Directory task, Manifest manifest, const StoreContext& context) {
+  for (const char* name : {"manifest", "state", kData}) {
+    if (auto gone = task.remove_file(name); !gone) return std::unexpected(std::move(gone.error()));
   }
-  auto data = open_data(directory, manifest.layout.length);
+  auto data = task.file(kData, O_RDWR | O_CREAT | O_EXCL);
   if (!data) return std::unexpected(std::move(data.error()));
-  auto records = PieceRecords::open(directory + "/state", manifest.layout, manifest.generation);
+  if (auto reserved = reserve(data->get(), manifest.layout.length); !reserved) {
+    return fail_within(task.path_of(kData), std::move(reserved.error()));
+  }
+  auto records = PieceRecords::create(task, manifest);
   if (!records) return std::unexpected(std::move(records.error()));
-  if (auto saved = save_manifest(directory, manifest); !saved) {
+  manifest.boot_id = context.boot_id;
+  manifest.created = std::chrono::floor<seconds>(system_clock::now());
+  return TaskFiles(std::move(task), std::move(manifest), std::move(*data), std::move(*records),
+                   context);
+}
+
+Result<TaskFiles> TaskFiles::create(Directory task, Manifest manifest,
+                                    const StoreContext& context) {
+  auto files = begin(std::move(task), std::move(manifest), context);
+  if (!files) return files;
+  if (auto saved = save_manifest(files->task_, files->manifest_); !saved) {
     return std::unexpected(std::move(saved.error()));
   }
-  return TaskFiles(directory, manifest, std::move(*data), std::move(*records));
+  return files;
+}
+
+Result<TaskFiles> TaskFiles::create_unsized(Directory task, Manifest manifest,
+                                            const StoreContext& context) {
+  manifest.layout.length = 0;
+  auto files = begin(std::move(task), std::move(manifest), context);
+  if (files) files->unsized_ = true;
+  return files;
+}
+
+bool TaskFiles::done(std::uint32_t number) const {
+  return records_.at(number).state == PieceRecord::State::Done;
+}
+
+std::uint64_t TaskFiles::bytes_done(std::uint32_t number) const {
+  return records_.at(number).bytes_done;
+}
+
+std::uint32_t TaskFiles::crc_of(std::uint32_t number) const { return records_.at(number).crc32c; }
+
+std::string TaskFiles::data_path() const { return task_.path_of(kData); }
+
+// The length and the records first: were the manifest first, a kill between would have them
+// believed unseen.
+Result<void> TaskFiles::believe() {
+  if (auto whole = reserve(data_.get(), layout().length); !whole) {
+    return fail_within(data_path(), std::move(whole.error()));
+  }
+  if (auto saved = records_.save(); !saved) return std::unexpected(at_state(saved.error()));
+  Manifest believed = manifest_;
+  believed.boot_id = context_.boot_id;
+  believed.finished = {};  // whoever finds all pieces done marks it again
+  if (auto saved = save_manifest(task_, believed); !saved) return saved;
+  manifest_ = std::move(believed);
+  needs_check_ = false;
+  return {};
 }
 
 Result<bool> TaskFiles::verify(std::uint32_t number) {
-  if (!done(number)) return false;
-  const ByteRange piece = layout().piece(number);
-  std::vector<std::byte> block(std::min<std::uint64_t>(kReadBlock, piece.size()));
+  const std::uint64_t begin = layout().piece(number).begin;
+  const std::uint64_t end = begin + bytes_done(number);
+  if (begin == end) return false;
+  std::vector<std::byte> block(std::min<std::uint64_t>(kReadBlock, end - begin));
   std::uint32_t sum = 0;
-  for (std::uint64_t at = piece.begin; at < piece.end;) {
-    const auto part = std::span(block).first(std::min<std::uint64_t>(block.size(), piece.end - at));
-    if (auto got = read(at, part); !got) return std::unexpected(std::move(got.error()));
+  std::string problem;
+  for (std::uint64_t at = begin; at < end && problem.empty();) {
+    const auto part = std::span(block).first(std::min<std::uint64_t>(block.size(), end - at));
+    if (auto got = read_whole(data_.get(), at, part); !got) problem = got.error().text();
     sum = crc32c(part, sum);
     at += part.size();
   }
-  if (sum == crc_of(number)) return true;
-  if (auto forgotten = records_.forget(number); !forgotten) {
+  if (problem.empty() && sum == crc_of(number)) return true;
+  if (problem.empty()) problem = "not the bytes that were recorded";
+  say("data: piece " + std::to_string(number) + ": " + problem + ": it is fetched again");
+  if (auto forgotten = forget(number); !forgotten) {
     return std::unexpected(std::move(forgotten.error()));
   }
   return false;
 }
 
-Result<void> TaskFiles::write(std::uint64_t offset, std::span<const std::byte> data) {
-  auto written = write_whole(data_.get(), offset, data);
-  if (!written) return fail_within(data_path(), std::move(written.error()));
+Result<void> TaskFiles::forget(std::uint32_t number) {
+  auto forgotten = records_.forget(number);
+  if (!forgotten) return std::unexpected(at_state(std::move(forgotten.error())));
   return {};
 }
 
-Result<void> TaskFiles::finish_piece(std::uint32_t number, std::uint32_t crc32c) {
-  auto done = records_.set_done(number, crc32c);
-  if (!done) return fail_within(directory_, std::move(done.error()));
+Result<void> TaskFiles::append(std::uint32_t number, std::span<const std::byte> data) {
+  const std::uint64_t begin = number * layout().piece_length;
+  const std::uint64_t size = unsized_ ? layout().piece_length : layout().piece(number).size();
+  const std::uint64_t from = bytes_done(number);
+  PERCH_CHECK(data.size() <= size - from);
+  if (data.empty()) return {};
+  if (auto written = write_whole(data_.get(), begin + from, data); !written) {
+    return fail_within(data_path(), std::move(written.error()));
+  }
+  if (auto recorded = records_.advance(number, data, size); !recorded) {
+    return std::unexpected(at_state(std::move(recorded.error())));
+  }
+  if (unsized_) manifest_.layout.length = std::max(layout().length, begin + from + data.size());
   return {};
 }
 
@@ -102,6 +177,48 @@ Result<void> TaskFiles::read(std::uint64_t offset, std::span<std::byte> data) co
   auto got = read_whole(data_.get(), offset, data);
   if (!got) return fail_within(data_path(), std::move(got.error()));
   return {};
+}
+
+Result<void> TaskFiles::settle(std::uint64_t length) {
+  if (length != layout().length || length != peer::bytes_done(records_.all())) {
+    return refuse(data_path() + ": has " + std::to_string(layout().length) + " bytes, not " +
+                  std::to_string(length));
+  }
+  if (length > 0) {
+    const std::uint32_t last = layout().count() - 1;
+    auto ended = records_.advance(last, {}, layout().piece(last).size());
+    if (!ended) return std::unexpected(at_state(std::move(ended.error())));
+  }
+  if (auto saved = save_manifest(task_, manifest_); !saved) return saved;
+  unsized_ = false;
+  return {};
+}
+
+Result<void> TaskFiles::mark_finished(const std::string& digest) {
+  if (::fdatasync(data_.get()) != 0) return fail("sync " + data_path());
+  if (auto synced = records_.sync(); !synced) return std::unexpected(at_state(synced.error()));
+  const auto status = task_.status_of(kData);
+  if (!status) return std::unexpected(status.error());
+  Manifest finished = manifest_;
+  finished.boot_id = context_.boot_id;
+  finished.finished = std::chrono::floor<seconds>(system_clock::now());
+  finished.data_time = modified(*status);
+  finished.digest = digest;
+  if (auto saved = save_manifest(task_, finished); !saved) return saved;
+  manifest_ = std::move(finished);
+  return {};
+}
+
+Result<void> TaskFiles::touch() {
+  auto touched = records_.touch();
+  if (!touched) return std::unexpected(at_state(std::move(touched.error())));
+  return {};
+}
+
+Error TaskFiles::at_state(Error error) const { return std::move(error).within(task_.path()); }
+
+void TaskFiles::say(const std::string& what) const {
+  if (context_.on_fault) context_.on_fault(task_.path() + "/" + what);
 }
 
 }  // namespace perch::peer
