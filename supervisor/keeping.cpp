@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/keeping.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
 #include "common/posix/unix_socket.h"
+#include "common/value/text.h"
 
 namespace perch {
 namespace {
@@ -14,33 +16,53 @@ using std::chrono::milliseconds;
 // A keeper that hangs must not hold up a start or an end.
 constexpr milliseconds kPatience{2'000};
 
-// Which descriptors they are, in their order; another perch may have made another list.
+// What is refused for want of room or of descriptors may be taken later, and nothing tells when.
+constexpr milliseconds kOfferAgain{5'000};
+
+// Which descriptors they are, in their order; another version of perch may make another list.
 constexpr std::string_view kPathFacts = "socket file lock";
 constexpr std::string_view kAbstractFacts = "socket";
 
-// "/run//a" and "/run/a" are one; links are not looked at.
-std::string key_of(const std::string& path) {
-  if (is_abstract(path)) return path;
-  return std::filesystem::path(path).lexically_normal().string();
+// After that, whose they are.
+constexpr std::string_view kOf = " of ";
+constexpr std::size_t kLongestIdentity = 512;
+
+// On one line, and no longer than facts may be: the end of a path tells more than its beginning.
+std::string identity_of(const std::string& config_file) {
+  if (config_file.empty()) return {};
+  std::error_code unknown;
+  const auto path = std::filesystem::absolute(config_file, unknown).lexically_normal();
+  const std::string line = printable(path.string());
+  return line.size() > kLongestIdentity ? line.substr(line.size() - kLongestIdentity) : line;
+}
+
+std::string_view what_in(std::string_view facts) { return facts.substr(0, facts.find(kOf)); }
+
+std::string_view identity_in(std::string_view facts) {
+  const auto of = facts.find(kOf);
+  return of == std::string_view::npos ? std::string_view() : facts.substr(of + kOf.size());
 }
 
 std::optional<listener::KeptListener> as_listener(keeper::Line::Fetched& fetched) {
   auto& fds = fetched.fds;
-  if (fetched.facts == kAbstractFacts && fds.size() == 1) {
+  const std::string_view what = what_in(fetched.facts);
+  if (what == kAbstractFacts && fds.size() == 1) {
     return listener::KeptListener{.socket = std::move(fds[0]), .file = {}, .lock = {}};
   }
-  if (fetched.facts != kPathFacts || fds.size() != 3) return std::nullopt;
+  if (what != kPathFacts || fds.size() != 3) return std::nullopt;
   return listener::KeptListener{
       .socket = std::move(fds[0]), .file = std::move(fds[1]), .lock = std::move(fds[2])};
 }
 
 }  // namespace
 
-Keeping::Keeping(Loop& loop, Log& log, const ListenerSet& listeners)
+Keeping::Keeping(Loop& loop, Log& log, const ListenerSet& listeners, const std::string& config_file)
     : loop_(loop),
       log_(log),
       listeners_(listeners),
-      look_soon_(loop, [this](milliseconds) { look(); }) {}
+      identity_(identity_of(config_file)),
+      look_soon_(loop, [this](milliseconds) { look(); }),
+      offer_again_(loop, [this](milliseconds) { offer_again(); }) {}
 
 void Keeping::use(const std::string& path) {
   if (line_ && line_->path() == path) return;
@@ -63,7 +85,7 @@ void Keeping::fetch() {
 
 // With what it cannot use the keeper holds the lock, and no claim would ever succeed.
 std::optional<listener::KeptListener> Keeping::take(const std::string& path) {
-  auto found = fetched_.extract(key_of(path));
+  auto found = fetched_.extract(normal_socket_path(path));
   if (!found) return std::nullopt;
   auto kept = as_listener(found.mapped());
   if (!kept) {
@@ -76,7 +98,7 @@ std::optional<listener::KeptListener> Keeping::take(const std::string& path) {
 
 void Keeping::discard(const std::string& path) {
   if (!line_) return;
-  line_->touch(key_of(path));
+  line_->touch(normal_socket_path(path));
   settle();
 }
 
@@ -90,6 +112,7 @@ void Keeping::claimed() {
   stage_ = Stage::Running;
   if (!line_) return;
   for (const auto& [key, fetched] : std::exchange(fetched_, {})) {
+    if (!is_ours(fetched)) continue;
     log_.info("keeper {}: drops {}: no listener has this path any more", line_->path(), key);
     line_->touch(key);
   }
@@ -115,7 +138,7 @@ void Keeping::take_back(bool everything) {
   takes_all_back_ = everything;
   for (const auto& [name, listener] : listeners_.all()) {
     const bool goes = listener->parts().request.on_exit == config::OnExit::Unlink;
-    if (connected() && (everything || goes)) line_->touch(key_of(listener->path()));
+    if (connected() && (everything || goes)) line_->touch(normal_socket_path(listener->path()));
   }
   const Stage stage = std::exchange(stage_, Stage::Leaving);
   settle();
@@ -150,9 +173,13 @@ void Keeping::on_connected(std::vector<keeper::Line::Fetched> kept) {
   look_soon();
 }
 
+bool Keeping::is_ours(const keeper::Line::Fetched& fetched) const {
+  return !identity_.empty() && identity_in(fetched.facts) == identity_;
+}
+
 SharedListener Keeping::find(const std::string& key) const {
   for (const auto& [name, listener] : listeners_.all()) {
-    if (key_of(listener->path()) == key) return listener;
+    if (normal_socket_path(listener->path()) == key) return listener;
   }
   return nullptr;
 }
@@ -163,14 +190,18 @@ std::optional<keeper::Line::Offer> Keeping::offer(const std::string& key) {
                     listener->parts().request.on_exit == config::OnExit::Unlink;
   held_.erase(key);
   if (!listener || goes || takes_all_back_) return std::nullopt;
-  const bool has_file = listener->parts().file.has_value();
-  return keeper::Line::Offer{.facts = std::string(has_file ? kPathFacts : kAbstractFacts),
+  std::string facts(listener->parts().file ? kPathFacts : kAbstractFacts);
+  facts.append(kOf).append(identity_);
+  return keeper::Line::Offer{.facts = std::move(facts),
                              .fds = listener::descriptors_to_keep(*listener)};
 }
 
 void Keeping::on_kept(const std::string& key) {
   held_.insert(key);
   hangs_ = false;
+  if (has_all() && !std::exchange(trouble_, {}).empty()) {
+    log_.info("keeper {}: it keeps all {} listener(s) now", line_->path(), held_.size());
+  }
   const SharedListener listener = find(key);
   if (listener && listener->parts().lock) listener->parts().lock->note_keeper(line_->path());
 }
@@ -179,6 +210,8 @@ void Keeping::on_trouble(const std::string& why) {
   if (!connected()) {
     held_.clear();
     greeted_ = false;
+  } else {
+    offer_again_.arm(kOfferAgain);
   }
   if (std::exchange(trouble_, why) == why) return;
   log_.warn(
@@ -186,10 +219,23 @@ void Keeping::on_trouble(const std::string& why) {
       connected() ? "that listener is not kept" : "perch runs on without it, and tries again");
 }
 
+bool Keeping::has_all() const {
+  return std::ranges::all_of(offered_,
+                             [this](const auto& one) { return held_.contains(one.first); });
+}
+
+void Keeping::offer_again() {
+  if (!connected()) return;
+  for (const auto& [key, listener] : offered_) {
+    if (!held_.contains(key)) line_->touch(key);
+  }
+}
+
 void Keeping::look() {
   if (!connected() || stage_ == Stage::Claiming) return;
   std::map<std::string, std::weak_ptr<listener::Listener>> now;
-  for (const auto& [name, listener] : listeners_.all()) now[key_of(listener->path())] = listener;
+  for (const auto& [name, listener] : listeners_.all())
+    now[normal_socket_path(listener->path())] = listener;
   for (const auto& [key, listener] : now) {
     const auto before = offered_.find(key);
     if (before == offered_.end() || before->second.lock() != listener.lock()) line_->touch(key);

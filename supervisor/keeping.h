@@ -25,7 +25,9 @@ namespace perch {
 
 class Keeping final : private keeper::Line::Owner {
  public:
-  Keeping(Loop& loop, Log& log, const ListenerSet& listeners);
+  // `config_file` tells what an earlier life of this perch left there from what another perch did.
+  // Empty: nobody can tell.
+  Keeping(Loop& loop, Log& log, const ListenerSet& listeners, const std::string& config_file);
 
   // The keeper at this path from now on; empty: none. A former one has to give all back.
   void use(const std::string& path);
@@ -40,7 +42,7 @@ class Keeping final : private keeper::Line::Owner {
   // Some path is another's. Who has nothing yet does not stay a keeper's owner: that may be the
   // perch which is waited for.
   void yield();
-  // Nothing more is to be claimed: what is left over is dropped.
+  // Nothing more is to be claimed: what is left over of this perch's own is dropped.
   void claimed();
 
   // The set has changed, or what is in it.
@@ -63,15 +65,20 @@ class Keeping final : private keeper::Line::Owner {
   void on_trouble(const std::string& why) override;
 
   [[nodiscard]] SharedListener find(const std::string& key) const;
+  [[nodiscard]] bool is_ours(const keeper::Line::Fetched& fetched) const;
+  [[nodiscard]] bool has_all() const;
   void look();
+  void offer_again();
   void settle();
   void take_back(bool everything);
 
   Loop& loop_;
   Log& log_;
   const ListenerSet& listeners_;
+  const std::string identity_;
   std::unique_ptr<keeper::Line> line_;
   Timer look_soon_;
+  Timer offer_again_;  // while something is refused
   Stage stage_ = Stage::Claiming;
   bool takes_all_back_ = false;
   bool hangs_ = false;    // it was waited for in vain; once is enough

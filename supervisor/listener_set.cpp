@@ -2,9 +2,9 @@
 #include "supervisor/listener_set.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
+#include "common/posix/unix_socket.h"
 #include "supervisor/listener/backlog.h"
 #include "supervisor/process/account.h"
 
@@ -36,11 +36,6 @@ Result<listener::ClaimRequest> request_of(const std::string& name,
     request.gid = *gid;
   }
   return request;
-}
-
-// "/run//a" and "/run/a" are one; links are not looked at.
-bool is_same_path(const std::filesystem::path& one, const std::filesystem::path& other) {
-  return one.lexically_normal() == other.lexically_normal();
 }
 
 std::string_view name_of(listener::ClaimedAs claimed) {
@@ -176,12 +171,13 @@ void ListenerSet::retire(const std::string& name, PathGoes when) {
 }
 
 SharedListener ListenerSet::at_path(const std::string& path) const {
+  const std::string wanted = normal_socket_path(path);
   for (const auto& [name, listener] : listeners_) {
-    if (is_same_path(listener->path(), path)) return listener;
+    if (normal_socket_path(listener->path()) == wanted) return listener;
   }
   for (const auto& retired : retired_) {
     const SharedListener listener = retired.lock();
-    if (listener && is_same_path(listener->path(), path)) return listener;
+    if (listener && normal_socket_path(listener->path()) == wanted) return listener;
   }
   return nullptr;
 }

@@ -65,7 +65,7 @@ Supervisor::Supervisor(Log& log, ConfigSource source, config::Config config,
       listeners_(
           loop_, log, journal_, [this] { renew_listeners_.arm(std::chrono::nanoseconds::zero()); },
           [this] { keeping_.look_soon(); }),
-      keeping_(loop_, log, listeners_),
+      keeping_(loop_, log, listeners_, source_.file),
       oom_(
           loop_, process::own_memory_cgroup(), [this](auto kills) { on_oom_in_tree(kills); },
           [this] {

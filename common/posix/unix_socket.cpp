@@ -6,9 +6,13 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
-#include <string>
+#include <filesystem>
 
 namespace perch {
+
+std::string normal_socket_path(const std::string& path) {
+  return is_abstract(path) ? path : std::filesystem::path(path).lexically_normal().string();
+}
 
 Result<UnixAddress> unix_address(std::string_view path) {
   const std::string what = "socket path '" + std::string(path) + "'";

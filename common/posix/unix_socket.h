@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -31,6 +32,9 @@ inline constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
 // An abstract socket's name: it has no file.
 inline bool is_abstract(std::string_view path) { return path.starts_with('@'); }
+
+// "/run//a/../b" and "/run/b" are one; links are not looked at, and a name stays as it is.
+std::string normal_socket_path(const std::string& path);
 
 // ENAMETOOLONG above kMaxSocketPath bytes, EINVAL for an empty path or one with a NUL in it.
 Result<UnixAddress> unix_address(std::string_view path);

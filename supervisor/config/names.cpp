@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "common/value/text.h"
+
 namespace perch::config {
 namespace {
 
@@ -56,6 +58,10 @@ Parsed<std::string> parse_socket_path(std::string_view text) {
   const std::string_view name = basename_of(text);
   if (name.empty() || name == "." || name == "..") {
     return reject("{} is a directory; add a file name", in_quotes(text));
+  }
+  // It is shown in logs, tables and messages of one line.
+  if (printable(text) != text) {
+    return reject("{} has a control character; write a path without", in_quotes(text));
   }
   if (text.size() > kLongestSocketPath) {
     return reject("{} bytes are too long for a socket's path; use {} at most", text.size(),

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <filesystem>
 #include <set>
 
+#include "common/posix/unix_socket.h"
 #include "supervisor/config/blocking.h"
 #include "supervisor/config/choices.h"
 #include "supervisor/config/names.h"
@@ -28,11 +28,6 @@ KeyPath path_of(const Worker& worker, const char* key) { return {"workers", work
 KeyPath item(KeyPath path, std::size_t index) {
   path.push_back(fmt::format("[{}]", index));
   return path;
-}
-
-// "/run//a/../b" and "/run/b" are one; links are not looked at.
-std::string normal(const std::string& path) {
-  return std::filesystem::path(path).lexically_normal().string();
 }
 
 void check_command(const Worker& worker, Report& report) {
@@ -182,12 +177,13 @@ void check_worker(const Config& config, const Worker& worker, Report& report) {
 
 void check_paths(const Config& config, Report& report) {
   std::map<std::string, std::string> owners;
-  if (!config.perch.control.empty()) owners[normal(config.perch.control)] = "the control socket";
-  if (!config.perch.keeper.empty()) owners[normal(config.perch.keeper)] = "the keeper";
+  if (!config.perch.control.empty())
+    owners[normal_socket_path(config.perch.control)] = "the control socket";
+  if (!config.perch.keeper.empty()) owners[normal_socket_path(config.perch.keeper)] = "the keeper";
   for (const auto& [name, listener] : config.listeners) {
     if (listener.path.empty()) continue;
     const auto [owner, is_new] =
-        owners.emplace(normal(listener.path), "listener " + in_quotes(name));
+        owners.emplace(normal_socket_path(listener.path), "listener " + in_quotes(name));
     if (is_new) continue;
     report.add({"listeners", name, "path"}, fmt::format("{} is the path of {} too; use another",
                                                         in_quotes(listener.path), owner->second));

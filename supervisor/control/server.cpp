@@ -2,38 +2,26 @@
 #include "supervisor/control/server.h"
 
 #include <utility>
-#include <variant>
 
 #include "common/posix/unix_socket.h"
 #include "supervisor/control/routes.h"
 #include "supervisor/listener/claim.h"
-#include "supervisor/listener/socket_directory.h"
 
 namespace perch::control {
 namespace {
 
 constexpr int kBacklog = 128;
 
-Result<listener::Listener> take(const std::string& path) {
-  listener::make_last_directory_of(path);
-  listener::Warnings unsaid;  // what a spare link or a backlog is worth does not matter here
-  auto outcome = listener::claim({.path = path,
-                                  .mode = 0600,
-                                  .uid = {},
-                                  .gid = {},
-                                  .backlog = kBacklog,
-                                  .on_exit = config::OnExit::Unlink,
-                                  .peercred = config::PeerCredentials::Perch},
-                                 unsaid);
-  if (!outcome) return fail_within("control socket", std::move(outcome.error()));
-  if (const auto* owned = std::get_if<listener::Owned>(&*outcome)) {
-    return refuse("control socket " + path + ": held by " + owned->by +
-                  "; end that one, or choose another path with perch.control or --control");
-  }
-  if (const auto* refused = std::get_if<listener::Refused>(&*outcome)) {
-    return refuse("control socket: " + refused->why);
-  }
-  return std::get<listener::Listener>(std::move(*outcome));
+Result<listener::Listener> claim_socket(const std::string& path) {
+  return listener::claim_own({.path = path,
+                              .mode = 0600,
+                              .uid = {},
+                              .gid = {},
+                              .backlog = kBacklog,
+                              .on_exit = config::OnExit::Unlink,
+                              .peercred = config::PeerCredentials::Perch},
+                             "control socket",
+                             "choose another path with perch.control or --control");
 }
 
 Result<Credentials> credentials_of(int socket) {
@@ -77,7 +65,7 @@ HttpConnection::Answer ControlServer::State::admit(int socket) const {
 Result<std::unique_ptr<ControlServer>> ControlServer::open(Loop& loop, const std::string& path,
                                                            ControlTarget& target, Access access,
                                                            const Limits& limits) {
-  auto listener = take(path);
+  auto listener = claim_socket(path);
   if (!listener) return std::unexpected(std::move(listener.error()));
   // Ours alone: no worker shares its description.
   if (auto set = set_blocking(listener->fd(), Blocking::No); !set) {

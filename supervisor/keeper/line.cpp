@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/keeper/line.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "common/posix/unix_socket.h"
@@ -19,14 +21,17 @@ using std::chrono::steady_clock;
 
 constexpr milliseconds kFirstRetry{100};
 constexpr milliseconds kLongestRetry{5'000};
+constexpr const char* kNoKeeper = "it does not speak as a keeper";
 
 }  // namespace
 
-Line::Line(Loop& loop, std::string path, Owner& owner)
+Line::Line(Loop& loop, std::string path, Owner& owner, milliseconds longest_answer)
     : path_(std::move(path)),
       owner_(owner),
       loop_(loop),
-      retry_(loop, [this](milliseconds) { connect(); }) {}
+      retry_(loop, [this](milliseconds) { connect(); }),
+      longest_answer_(longest_answer),
+      overdue_(loop, [this](milliseconds) { on_overdue(); }) {}
 
 Line::~Line() { leave(); }
 
@@ -35,7 +40,18 @@ void Line::connect() {
   retry_.disarm();
   if (const auto opened = open(); !opened) return lose(opened.error().text());
   phase_ = Phase::Greeting;
-  ask(hello());
+  greet();
+}
+
+// One pipe for all connections: a keeper knows by it who comes again.
+void Line::greet() {
+  if (!life_) {
+    std::array<int, 2> ends{-1, -1};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return lose(Error::from_errno(errno, "pipe2").text());
+    life_seen_.reset(ends[0]);
+    life_.reset(ends[1]);
+  }
+  ask(hello(), std::array{life_seen_.get()});
 }
 
 // Whoever listens there gets our sockets: it must be one of ours.
@@ -69,6 +85,7 @@ void Line::leave() {
 void Line::hang_up() {
   watcher_.reset();
   socket_.reset();
+  overdue_.disarm();
   phase_ = Phase::Away;
   fetched_.clear();
   touched_.clear();
@@ -128,7 +145,14 @@ bool Line::receive_one() {
   return false;
 }
 
+// Where this loop was late itself, the answer lies there.
+void Line::on_overdue() {
+  hear();
+  if (busy() && !overdue_.armed()) lose("it does not answer");
+}
+
 void Line::on_answer(Datagram answer) {
+  overdue_.disarm();
   const NotifyMessage message = NotifyMessage::parse(answer.payload);
   switch (phase_) {
     case Phase::Away:
@@ -144,7 +168,7 @@ void Line::on_answer(Datagram answer) {
 
 void Line::on_welcome(const NotifyMessage& answer) {
   if (const auto why = answer.get("REFUSED")) return lose(std::string(*why));
-  if (!answer.says("WELCOME", "1")) return lose("it does not speak as a keeper");
+  if (!answer.says("WELCOME", "1")) return lose(kNoKeeper);
   apart_ = answer.says("APART", "1");
   phase_ = Phase::Fetching;
   ask(fetch_after(""));
@@ -158,17 +182,23 @@ void Line::on_fetched(const NotifyMessage& answer, std::vector<UniqueFd> fds) {
     owner_.on_connected(std::exchange(fetched_, {}));
     return ask_next();
   }
+  if (const auto why = answer.get("REFUSED")) return lose(std::string(*why));
   const std::string key(answer.get("KEPT").value_or(""));
   const std::string last = fetched_.empty() ? "" : fetched_.back().key;
-  if (key <= last) return lose("it does not speak as a keeper");
+  if (key <= last) return lose(kNoKeeper);
   fetched_.push_back({key, std::string(answer.get("FACTS").value_or("")), std::move(fds)});
   ask(fetch_after(key));
 }
 
 void Line::on_done(const NotifyMessage& answer) {
   const std::string key = std::exchange(asked_, {});
-  if (answer.get("KEPT") == key) owner_.on_kept(key);
-  if (const auto why = answer.get("REFUSED")) owner_.on_trouble(std::string(*why));
+  if (answer.get("KEPT") == key) {
+    owner_.on_kept(key);
+  } else if (const auto why = answer.get("REFUSED")) {
+    owner_.on_trouble(std::string(*why));
+  } else if (answer.get("DROPPED") != key) {
+    return lose(kNoKeeper);
+  }
   ask_next();
 }
 
@@ -182,7 +212,8 @@ void Line::ask_next() {
 
 void Line::ask(const std::string& request, std::span<const int> fds) {
   const auto sent = send_datagram(socket_.get(), request, fds);
-  if (!sent) lose(sent.error().text());
+  if (!sent) return lose(sent.error().text());
+  overdue_.arm(longest_answer_);
 }
 
 }  // namespace perch::keeper

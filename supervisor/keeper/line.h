@@ -2,7 +2,8 @@
 // Line: perch's end of the connection to its keeper. It fetches what an earlier perch left there,
 // then brings the keeper up to date, one key after the other. A keeper that is away, refuses or
 // hangs costs nothing but the try: while there is no connection one is tried again by a timer,
-// after 0.1 s at first and every 5 s at last; while there is one nothing runs.
+// after 0.1 s at first and every 5 s at last; while there is one nothing runs but the deadline of a
+// request that is under way.
 #pragma once
 
 #include <sys/types.h>
@@ -50,7 +51,10 @@ class Line {
     virtual void on_trouble(const std::string& why) = 0;
   };
 
-  Line(Loop& loop, std::string path, Owner& owner);
+  static constexpr std::chrono::milliseconds kLongestAnswer{5'000};
+  // A connection whose request is not answered for so long is ended, and tried anew.
+  Line(Loop& loop, std::string path, Owner& owner,
+       std::chrono::milliseconds longest_answer = kLongestAnswer);
   // Takes leave: what is kept is for the next perch.
   ~Line();
   Line(const Line&) = delete;
@@ -78,6 +82,8 @@ class Line {
   void hear();
   // False: nothing more is there.
   bool receive_one();
+  void greet();
+  void on_overdue();
   void on_answer(Datagram answer);
   void on_welcome(const NotifyMessage& answer);
   void on_fetched(const NotifyMessage& answer, std::vector<UniqueFd> fds);
@@ -90,9 +96,13 @@ class Line {
   std::string path_;
   Owner& owner_;
   UniqueFd socket_;
+  UniqueFd life_;       // the writing end: it hangs up when we die
+  UniqueFd life_seen_;  // the reading end, of which a keeper gets a copy
   std::optional<FdWatcher> watcher_;
   Loop& loop_;
   Timer retry_;
+  std::chrono::milliseconds longest_answer_;
+  Timer overdue_;  // while a request is under way
   std::chrono::milliseconds patience_{};
   Phase phase_ = Phase::Away;
   bool apart_ = false;

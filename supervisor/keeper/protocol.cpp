@@ -24,8 +24,8 @@ std::optional<Request> parse_request(std::string_view datagram, std::size_t desc
   if (datagram.size() > kMaxMessage) return std::nullopt;
   const NotifyMessage message = NotifyMessage::parse(datagram);
   if (const auto key = message.get("KEEP")) return parse_keep(message, *key, descriptors);
+  if (message.says("HELLO", "1") && descriptors == 1) return Request{What::Hello};
   if (descriptors != 0) return std::nullopt;
-  if (message.says("HELLO", "1")) return Request{What::Hello};
   if (message.says("BYE", "1")) return Request{What::Bye};
   if (const auto after = message.get("FETCH"); after && after->size() <= kMaxKey) {
     return Request{What::Fetch, std::string(*after)};

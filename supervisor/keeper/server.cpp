@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/keeper/server.h"
 
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +9,6 @@
 
 #include "common/posix/unix_socket.h"
 #include "supervisor/listener/claim.h"
-#include "supervisor/listener/socket_directory.h"
 #include "supervisor/process/overflow_ids.h"
 
 namespace perch::keeper {
@@ -27,57 +24,26 @@ constexpr int kMessagesPerTurn = 64;
 // What an owner can have said before it died: its socket's buffer holds less.
 constexpr int kLastWords = 4096;
 constexpr milliseconds kPause{1'000};
-// A process that dies closes its sockets a moment before its pidfd says so.
+// A process that dies closes its connection before its pipe, and a child that it was just making
+// has that until it executes.
 constexpr milliseconds kDeathTakes{250};
 
-Result<listener::Listener> take(const ServerOptions& options) {
-  listener::make_last_directory_of(options.path);
-  listener::Warnings unsaid;  // what a spare link or a backlog is worth does not matter here
-  auto outcome = listener::claim({.path = options.path,
-                                  .mode = options.users.empty() ? 0600 : 0666,
-                                  .uid = {},
-                                  .gid = {},
-                                  .backlog = kBacklog,
-                                  .on_exit = config::OnExit::Unlink,
-                                  .peercred = config::PeerCredentials::Perch,
-                                  .socket_type = SOCK_SEQPACKET},
-                                 unsaid);
-  if (!outcome) return fail_within("keeper", std::move(outcome.error()));
-  if (const auto* owned = std::get_if<listener::Owned>(&*outcome)) {
-    return refuse("keeper: " + options.path + " is held by " + owned->by +
-                  "; end that one, or choose another path with --socket");
-  }
-  if (const auto* refused = std::get_if<listener::Refused>(&*outcome)) {
-    return refuse("keeper: " + refused->why);
-  }
-  return std::get<listener::Listener>(std::move(*outcome));
-}
-
-bool is_alive(int pidfd, milliseconds patience) {
-  pollfd process{.fd = pidfd, .events = POLLIN, .revents = 0};
-  return pidfd >= 0 && ::poll(&process, 1, static_cast<int>(patience.count())) == 0;
+listener::ClaimRequest claim_of(const ServerOptions& options) {
+  return {.path = options.path,
+          .mode = options.users.empty() ? 0600 : 0666,
+          .uid = {},
+          .gid = {},
+          .backlog = kBacklog,
+          .on_exit = config::OnExit::Unlink,
+          .peercred = config::PeerCredentials::Perch,
+          .socket_type = SOCK_SEQPACKET};
 }
 
 }  // namespace
 
-struct KeepServer::Peer {
-  Number number;
-  ucred who;
-  UniqueFd pidfd;  // none where its process is not to be seen from here
-  UniqueFd socket;
-  std::optional<FdWatcher> watcher{};
-  bool took_leave = false;
-
-  // For people. Another container's process has no number here.
-  [[nodiscard]] std::string name() const {
-    const std::string place =
-        who.pid > 0 ? "pid " + std::to_string(who.pid) : "in another container";
-    return "perch (" + place + ", uid " + std::to_string(who.uid) + ")";
-  }
-};
-
 Result<std::unique_ptr<KeepServer>> KeepServer::open(Loop& loop, Log& log, ServerOptions options) {
-  auto socket = take(options);
+  auto socket =
+      listener::claim_own(claim_of(options), "keeper", "choose another path with --socket");
   if (!socket) return std::unexpected(std::move(socket.error()));
   std::unique_ptr<KeepServer> server(
       new KeepServer(loop, log, std::move(options), std::move(*socket)));
@@ -123,8 +89,7 @@ void KeepServer::admit(UniqueFd connection) {
   const auto who = peer_credentials(connection.get());
   if (!who) return;
   make_room();
-  UniqueFd pidfd(who->pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, who->pid, 0)) : -1);
-  auto peer = std::make_unique<Peer>(++last_number_, *who, std::move(pidfd), std::move(connection));
+  auto peer = std::make_unique<Peer>(++last_number_, *who, std::move(connection));
   auto watcher = FdWatcher::create(loop_, peer->socket.get(),
                                    [this, number = peer->number](Readiness) { hear(number); });
   if (!watcher) return log_.warn("keeper: {}", watcher.error().text());
@@ -171,9 +136,9 @@ bool KeepServer::serve(Peer& peer, Datagram datagram) {
   // connection.
   if (const std::string why = why_not_let_in(peer); !why.empty()) return refuse_and_end(peer, why);
   const auto request = parse_request(datagram.payload, datagram.fds.size());
-  if (!request) return end_malformed(peer);
-  if (request->what == What::Hello) return greet(peer);
-  if (peer.number != owner_) return end_malformed(peer);
+  if (!request) return refuse_unknown(peer);
+  if (request->what == What::Hello) return greet(peer, std::move(datagram.fds.front()));
+  if (peer.number != owner_) return refuse_unknown(peer);
   switch (request->what) {
     case What::Hello:
       break;
@@ -205,14 +170,13 @@ std::string KeepServer::why_not_let_in(const Peer& peer) const {
   return "uid " + id + " may not use this keeper: let it in with perch keep --user " + id;
 }
 
-bool KeepServer::greet(Peer& peer) {
+bool KeepServer::greet(Peer& peer, UniqueFd life) {
+  peer.life = std::move(life);
   if (const std::string owner = owner_but(peer); !owner.empty()) {
     return refuse_and_end(peer, "it serves " + owner +
                                     ", which lives: end that one, or give this one another keeper");
   }
-  if (std::exchange(owner_, peer.number) != peer.number) {
-    log_.info("keeper: {} has come; {} listener(s) are kept for it", peer.name(), store_.size());
-  }
+  owner_ = peer.number;
   departed_.reset();
   return say(peer, welcome(options_.place == Place::Apart));
 }
@@ -222,11 +186,15 @@ std::string KeepServer::owner_but(const Peer& peer) {
   if (owner_ == peer.number) return {};
   for (int i = 0; i < kLastWords && receive_from(owner_); ++i) continue;
   if (owner_ != 0) return peers_.at(owner_)->name();
-  if (!departed_ || departed_->who.pid == peer.who.pid) return {};
-  return is_alive(departed_->pidfd.get(), kDeathTakes) ? departed_->name() : "";
+  if (!departed_ || departed_->is_same_process(peer)) return {};
+  return departed_->lives(kDeathTakes) ? departed_->name() : "";
 }
 
-bool KeepServer::keep(const Peer& peer, const Request& request, Datagram datagram) {
+// Who waits for a live owner of its paths comes and goes ten times a second, and keeps nothing yet.
+bool KeepServer::keep(Peer& peer, const Request& request, Datagram datagram) {
+  if (!std::exchange(peer.introduced, true)) {
+    log_.info("keeper: {} has come; {} listener(s) were kept for it", peer.name(), store_.size());
+  }
   const auto taken =
       store_.keep(request.key, {.facts = request.facts, .fds = std::move(datagram.fds)});
   return say(peer, taken ? kept(request.key) : refused(taken.error().text()));
@@ -256,11 +224,8 @@ bool KeepServer::refuse_and_end(const Peer& peer, const std::string& why) {
   return false;
 }
 
-bool KeepServer::end_malformed(const Peer& peer) {
-  log_.warn("keeper: {} said what no perch of this version says; its connection is ended",
-            peer.name());
-  end(peer.number);
-  return false;
+bool KeepServer::refuse_unknown(const Peer& peer) {
+  return refuse_and_end(peer, "no perch of the keeper's version says that: run the same one");
 }
 
 // It may be in the middle of a call of its watcher.
@@ -268,8 +233,10 @@ void KeepServer::end(Number number) {
   auto peer = peers_.extract(number);
   if (peer.empty() || number != owner_) return;
   owner_ = 0;
-  log_.info("keeper: {} is gone; {} listener(s) are kept for the next", peer.mapped()->name(),
-            store_.size());
+  if (peer.mapped()->introduced) {
+    log_.info("keeper: {} is gone; {} listener(s) are kept for the next", peer.mapped()->name(),
+              store_.size());
+  }
   if (peer.mapped()->took_leave) return;
   departed_ = std::move(peer.mapped());
   departed_->watcher.reset();

@@ -2,12 +2,11 @@
 // KeepServer: a keeper's socket, who may come, and whose the kept things are. The connection is the
 // ownership: while an owner's is open nobody else gets anything, so that a perch that lives is
 // never robbed; what it said last is heard before another is believed. An owner whose connection
-// ended without a BYE is waited for until its process is gone too, where the kernel shows it.
+// ended without a BYE is waited for until its process is gone too (Peer::lives).
 #pragma once
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +20,7 @@
 #include "common/posix/fd_passing.h"
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
+#include "supervisor/keeper/peer.h"
 #include "supervisor/keeper/protocol.h"
 #include "supervisor/keeper/store.h"
 #include "supervisor/listener/listener.h"
@@ -49,8 +49,7 @@ class KeepServer {
   [[nodiscard]] std::size_t count() const noexcept { return store_.size(); }
 
  private:
-  struct Peer;
-  using Number = std::uint64_t;
+  using Number = decltype(Peer::number);
 
   KeepServer(Loop& loop, Log& log, ServerOptions options, listener::Listener socket);
   Result<void> watch();
@@ -63,12 +62,12 @@ class KeepServer {
   // False: the peer is gone.
   bool receive_from(Number number);
   bool serve(Peer& peer, Datagram datagram);
-  bool greet(Peer& peer);
-  bool keep(const Peer& peer, const Request& request, Datagram datagram);
+  bool greet(Peer& peer, UniqueFd life);
+  bool keep(Peer& peer, const Request& request, Datagram datagram);
   bool hand_next(const Peer& peer, const std::string& after);
   bool say(const Peer& peer, const std::string& text, std::span<const int> fds = {});
   bool refuse_and_end(const Peer& peer, const std::string& why);
-  bool end_malformed(const Peer& peer);
+  bool refuse_unknown(const Peer& peer);
   // Empty: it may ask.
   [[nodiscard]] std::string why_not_let_in(const Peer& peer) const;
   // Whose it is; empty: nobody's, for this peer.

@@ -179,6 +179,21 @@ Result<ClaimOutcome> claim(const ClaimRequest& request, Warnings& warnings) {
       request.path);
 }
 
+Result<Listener> claim_own(const ClaimRequest& request, const std::string& what,
+                           const std::string& otherwise) {
+  make_last_directory_of(request.path);
+  Warnings unsaid;  // what a spare link or a backlog is worth does not matter here
+  auto outcome = claim(request, unsaid);
+  if (!outcome) return fail_within(what, std::move(outcome.error()));
+  if (const auto* owned = std::get_if<Owned>(&*outcome)) {
+    return refuse(what + ": " + request.path + " is held by " + owned->by + "; end that one, or " +
+                  otherwise);
+  }
+  if (const auto* refused = std::get_if<Refused>(&*outcome))
+    return refuse(what + ": " + refused->why);
+  return std::get<Listener>(std::move(*outcome));
+}
+
 Result<ClaimOutcome> claim_anew(Listener& old, Warnings& warnings) {
   PERCH_CHECK(!is_abstract(old.path()));
   return outcome_of(claim_path_anew(old, warnings), old.path());

@@ -26,10 +26,16 @@ using Warnings = std::vector<std::string>;
 // A failed attempt leaves nothing but the lock file behind.
 Result<ClaimOutcome> claim(const ClaimRequest& request, Warnings& warnings);
 
-// The same for a path that perch holds, where the old socket is lost: shut down, or without a name.
-// The new socket takes the old one's place in one step and has the mode and the owner that it had
-// last. On success the old one has neither lock nor path; who has it can still accept who is
-// queued.
+// The same for a socket that this program serves itself and cannot do without, in a directory whose
+// last part is made where it is missing. `what` it is and what to do `otherwise` if somebody has
+// the path are for people.
+Result<Listener> claim_own(const ClaimRequest& request, const std::string& what,
+                           const std::string& otherwise);
+
+// The same as claim() for a path that perch holds, where the old socket is lost: shut down, or
+// without a name. The new socket takes the old one's place in one step and has the mode and the
+// owner that it had last. On success the old one has neither lock nor path; who has it can still
+// accept who is queued.
 Result<ClaimOutcome> claim_anew(Listener& old, Warnings& warnings);
 
 }  // namespace perch::listener

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,20 +19,25 @@
 #include "tests/support/perch_process.h"
 #include "tests/support/process_info.h"
 #include "tests/support/requirement.h"
+#include "tests/support/sign_of_life.h"
 #include "tests/support/storm_check.h"
 
 namespace perch::test {
 namespace {
 
 constexpr int kKills = 20;
+// Those that a keeper starts again itself wait for its backoff.
+constexpr int kKillsUnderBackoff = 5;
 
 class World {
  public:
   [[nodiscard]] std::string socket() const { return directory_.path("keep.sock"); }
   [[nodiscard]] std::string api() const { return directory_.path("api.sock"); }
 
-  std::unique_ptr<Process> keep(const std::vector<std::string>& options = {}) const {
-    std::vector<std::string> argv{perch_binary(), "keep", "--socket", socket()};
+  std::unique_ptr<Process> keep(const std::vector<std::string>& options = {},
+                                const std::vector<std::string>& prefix = {}) const {
+    std::vector<std::string> argv = prefix;
+    argv.insert(argv.end(), {perch_binary(), "keep", "--socket", socket()});
     argv.insert(argv.end(), options.begin(), options.end());
     auto keeper = std::make_unique<Process>(Command{.argv = argv});
     REQUIRE(wait_until([&] { return keeper->err().contains("keeps sockets at"); }));
@@ -39,7 +45,8 @@ class World {
   }
   std::unique_ptr<PerchProcess> start(Surroundings around = {}) const {
     around.arguments = {"--keeper", socket()};
-    return std::make_unique<PerchProcess>(directory_, config(), around);
+    return std::make_unique<PerchProcess>(
+        directory_, config.empty() ? app_config(directory_, app) : config, around);
   }
   std::unique_ptr<PerchProcess> start_without_keeper() const {
     return std::make_unique<PerchProcess>(directory_, app_config(directory_, app));
@@ -65,17 +72,9 @@ class World {
   }
 
   AppConfig app;
-  std::string daemon{};  // a command that binds api.sock itself; empty: the test-worker of `app`
+  std::string config{};  // another than that of `app`
 
  private:
-  [[nodiscard]] std::string config() const {
-    if (daemon.empty()) return app_config(directory_, app);
-    return fmt::format(
-        "[listeners.api]\npath = \"{0}\"\n[workers.app]\ncommand = [\"{1}\", \"{0}\"]\n"
-        "listeners = [\"api\"]\nhandover = \"intercept\"\n",
-        api(), daemon);
-  }
-
   TemporaryDirectory directory_;
 };
 
@@ -96,16 +95,48 @@ Datagram say(const UniqueFd& keeper, const std::string& text, const std::vector<
   return std::move(*answer);
 }
 
-// What is kept stays the same; what is said of it does not.
-void change_facts(const std::string& keeper, const std::string& key, const std::string& facts) {
-  const auto line = unix_connect(keeper, SOCK_SEQPACKET, Blocking::No);
+UniqueFd greet(const World& world, const SignOfLife& life) {
+  auto line = unix_connect(world.socket(), SOCK_SEQPACKET, Blocking::No);
   REQUIRE(line);
-  REQUIRE(say(*line, "HELLO=1\n").payload.starts_with("WELCOME=1"));
-  const Datagram kept = say(*line, "FETCH=\n");
+  REQUIRE(say(*line, "HELLO=1\n", {life.seen()}).payload.starts_with("WELCOME=1"));
+  return std::move(*line);
+}
+
+// What is kept stays the same; what is said of it does not.
+void change_facts(const World& world, const std::string& facts) {
+  const UniqueFd line = greet(world, SignOfLife());
+  const Datagram kept = say(line, "FETCH=\n");
   REQUIRE(kept.fds.size() == 3);
   const std::vector<int> fds{kept.fds[0].get(), kept.fds[1].get(), kept.fds[2].get()};
-  REQUIRE(say(*line, "KEEP=" + key + "\nFACTS=" + facts + "\n", fds).payload.starts_with("KEPT="));
-  REQUIRE(send_datagram(line->get(), "BYE=1\n"));
+  REQUIRE(say(line, "KEEP=" + world.api() + "\nFACTS=" + facts + "\n", fds)
+              .payload.starts_with("KEPT="));
+  REQUIRE(send_datagram(line.get(), "BYE=1\n"));
+}
+
+// A perch of another configuration, with the same keeper.
+class Neighbour {
+ public:
+  explicit Neighbour(const World& world)
+      : perch_(directory_, app_config(directory_), {.arguments = {"--keeper", world.socket()}}) {
+    REQUIRE(perch_.wait_ready());
+  }
+  PerchProcess& perch() { return perch_; }
+
+ private:
+  TemporaryDirectory directory_;
+  PerchProcess perch_;
+};
+
+// Under which `pid` can have just so many descriptors more.
+rlimit room_for(pid_t pid, int more) {
+  rlimit limit{};
+  REQUIRE(::prlimit(pid, RLIMIT_NOFILE, nullptr, &limit) == 0);
+  const std::string directory = fmt::format("/proc/{}/fd/", pid);
+  for (limit.rlim_cur = 0; more > 0; ++limit.rlim_cur) {
+    const bool is_free = !std::filesystem::is_symlink(directory + std::to_string(limit.rlim_cur));
+    if (is_free) --more;
+  }
+  return limit;
 }
 
 void wait_served(const ClientStorm& storm, std::uint64_t more) {
@@ -132,12 +163,12 @@ TEST_CASE("20 times perch is killed and started again under clients, and none is
   check_all_were_served(storm.stop());
 }
 
-TEST_CASE("a keeper that runs perch starts it again 20 times, and no client is refused") {
+TEST_CASE("a keeper that runs perch starts it again each time, and no client is refused") {
   World world;
   const auto perch =
       world.run({.prefix = {perch_binary(), "keep", "--socket", world.socket(), "--"}});
   ClientStorm storm({.path = world.api()});
-  for (int i = 0; i < kKills; ++i) {
+  for (int i = 0; i < kKillsUnderBackoff; ++i) {
     World::wait_kept(*perch);
     wait_served(storm, 50);
     const pid_t pid = perch->status()["perch"]["pid"];
@@ -173,7 +204,10 @@ TEST_CASE("every hand-over serves on a listener that a keeper had") {
   SUBCASE("channel") { world.app.handover = "channel"; }
   SUBCASE("stdin") { world.app.handover = "stdin"; }
   SUBCASE("intercept") {
-    world.daemon = from_build("PERCH_SOURCE") + "/tests/fixtures/unmodified_daemon.py";
+    world.config = fmt::format(
+        "[listeners.api]\npath = \"{0}\"\n[workers.app]\ncommand = [\"{1}\", \"{0}\"]\n"
+        "listeners = [\"api\"]\nhandover = \"intercept\"\n",
+        world.api(), from_build("PERCH_SOURCE") + "/tests/fixtures/unmodified_daemon.py");
   }
   const auto keeper = world.keep();
   auto perch = world.run();
@@ -236,19 +270,72 @@ TEST_CASE("perch runs without its keeper, says so once, and finds it when it com
   World::wait_kept(*perch);
 }
 
-TEST_CASE("a second perch is refused by the keeper while the first lives, and says who that is") {
+TEST_CASE("a second perch is refused while the first lives, and then touches nothing of it") {
   World world;
   const auto keeper = world.keep();
   const auto first = world.run();
   World::wait_kept(*first);
-  TemporaryDirectory elsewhere;
-  PerchProcess second(elsewhere, app_config(elsewhere),
-                      {.arguments = {"--keeper", world.socket()}});
-  REQUIRE(second.wait_ready());
-  CHECK(second.log().contains(
+  Neighbour second(world);
+  CHECK(second.perch().log().contains(
       fmt::format("it serves perch (pid {}, uid 0), which lives", first->pid())));
-  CHECK(World::kept(second) == -1);
+  CHECK(World::kept(second.perch()) == -1);
   CHECK(World::kept(*first) == 1);
+  World::kill(*first);
+  World::wait_kept(second.perch());
+  CHECK(Client(world.api()).error() == 0);
+}
+
+TEST_CASE("a perch whose pid its keeper cannot see is not robbed while it lives") {
+  if (!have(is_root() && is_installed("unshare"), "needs root: unshare --pid")) return;
+  World world;
+  const auto keeper = world.keep({}, {"unshare", "--pid", "--fork", "--kill-child"});
+  SignOfLife life;
+  CHECK(say(greet(world, life), "nonsense").payload.starts_with("REFUSED="));
+  auto perch = world.run();
+  CHECK(perch->log().contains("it serves perch (in another container, uid 0), which lives"));
+  life.end();
+  World::wait_kept(*perch);
+  World::kill(*perch);
+  perch = world.run();
+  CHECK(perch->status()["listeners"]["api"]["claimed"] == "revived");
+}
+
+TEST_CASE("of what a keeper has a perch drops at its start what its own configuration once named") {
+  World world;
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  World::wait_kept(*perch);
+  World::kill(*perch);
+  SUBCASE("another's stays, with its clients") {
+    Neighbour other(world);
+    World::wait_kept(other.perch());
+    CHECK(Client(world.api()).error() == 0);
+  }
+  SUBCASE("its own goes") {
+    world.config = fmt::format(
+        "[listeners.api]\npath = \"{}2\"\n[workers.app]\ncommand = {}\nlisteners = [\"api\"]\n",
+        world.api(), worker_command("listen-fds"));
+    perch = world.run();
+    World::wait_kept(*perch);
+    CHECK(perch->log().contains("drops " + world.api()));
+    CHECK(wait_until([&] { return Client(world.api()).error() == ECONNREFUSED; }));
+  }
+}
+
+TEST_CASE("what a keeper had no room for it gets once there is room") {
+  World world;
+  const auto keeper = world.keep();
+  rlimit all{};
+  REQUIRE(::prlimit(keeper->pid(), RLIMIT_NOFILE, nullptr, &all) == 0);
+  // For the connection and the sign of life.
+  const rlimit few = room_for(keeper->pid(), 2);
+  REQUIRE(::prlimit(keeper->pid(), RLIMIT_NOFILE, &few, nullptr) == 0);
+  const auto perch = world.run();
+  REQUIRE(wait_until([&] { return perch->log().contains("that listener is not kept"); }));
+  CHECK(World::kept(*perch) == 0);
+  REQUIRE(::prlimit(keeper->pid(), RLIMIT_NOFILE, &all, nullptr) == 0);
+  World::wait_kept(*perch);
+  CHECK(perch->log().contains("it keeps all 1 listener(s) now"));
 }
 
 TEST_CASE("perch trusts no keeper of another user, and a keeper no perch of one") {
@@ -465,24 +552,10 @@ TEST_CASE("what another version left with the keeper is dropped, and the path is
     World::wait_kept(*perch);
     World::kill(*perch);
   }
-  change_facts(world.socket(), world.api(), "what nobody knows");
+  change_facts(world, "what nobody knows");
   const auto perch = world.run();
   CHECK(perch->log().contains("was kept for another version of perch"));
   CHECK(ask(world.api(), "ping"));
-}
-
-TEST_CASE("a perch that takes a keeper over while it runs leaves what that one had there") {
-  World world;
-  const auto keeper = world.keep();
-  const auto first = world.run();
-  World::wait_kept(*first);
-  TemporaryDirectory elsewhere;
-  PerchProcess second(elsewhere, app_config(elsewhere),
-                      {.arguments = {"--keeper", world.socket()}});
-  REQUIRE(second.wait_ready());
-  World::kill(*first);
-  World::wait_kept(second);
-  CHECK(Client(world.api()).error() == 0);
 }
 
 TEST_CASE("a kept listener has the backlog of the configuration, whoever is the clients' peer") {

@@ -168,4 +168,9 @@ TEST_CASE("the command line is not expanded") {
   CHECK(config.workers.at("app").command == Names{"app", "$HOME", "~", "*"});
 }
 
+TEST_CASE("a socket's path has no control characters: it is shown on one line in many places") {
+  CHECK(problems_of("", listening({"x=/run/a\nb.sock"}))
+            .contains("\"/run/a\\nb.sock\" has a control character; write a path without"));
+}
+
 }  // namespace perch::config

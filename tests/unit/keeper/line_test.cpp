@@ -137,4 +137,46 @@ TEST_CASE("a keeper that never answers costs the patience that it is given, and 
   CHECK(perch.troubles.empty());
 }
 
+TEST_CASE("a keeper that does not answer a request is given up after a while") {
+  const TemporaryDirectory directory;
+  Pretender pretender(directory.path("k"));
+  Loop loop;
+  Perch perch;
+  keeper::Line line(loop, directory.path("k"), perch, std::chrono::milliseconds(20));
+  line.connect();
+  SUBCASE("its hello") {
+    REQUIRE(turn_until(loop, [&] { return !perch.troubles.empty(); }));
+  }
+  SUBCASE("that it is to keep something") {
+    pretender.answer(keeper::welcome(true));
+    REQUIRE(send_datagram(pretender.connection.get(), keeper::end()));
+    REQUIRE(turn_until(loop, [&] { return line.connected(); }));
+    line.touch("/a");
+    REQUIRE(turn_until(loop, [&] { return !line.connected(); }));
+  }
+  CHECK(perch.troubles.front() == "it does not answer");
+}
+
+TEST_CASE(
+    "a keeper that refuses to keep something stays, and one that says anything else does not") {
+  const TemporaryDirectory directory;
+  Pretender pretender(directory.path("k"));
+  Loop loop;
+  Perch perch;
+  keeper::Line line(loop, directory.path("k"), perch);
+  line.connect();
+  pretender.answer(keeper::welcome(true));
+  for (const std::string& text : {keeper::end(), keeper::refused("no room")}) {
+    REQUIRE(send_datagram(pretender.connection.get(), text));
+  }
+  line.touch("/a");
+  REQUIRE(turn_until(loop, [&] { return perch.troubles.size() == 1; }));
+  CHECK(line.connected());
+  CHECK(perch.troubles.back() == "no room");
+  REQUIRE(send_datagram(pretender.connection.get(), "nonsense"));
+  line.touch("/a");
+  REQUIRE(turn_until(loop, [&] { return perch.troubles.size() == 2; }));
+  CHECK_FALSE(line.connected());
+}
+
 }  // namespace perch::test

@@ -13,7 +13,7 @@ using keeper::parse_request;
 using What = keeper::Request::What;
 
 TEST_CASE("each request is read as it was written") {
-  CHECK(parse_request(keeper::hello(), 0)->what == What::Hello);
+  CHECK(parse_request(keeper::hello(), 1)->what == What::Hello);
   CHECK(parse_request(keeper::bye(), 0)->what == What::Bye);
   CHECK(parse_request(keeper::fetch_after(""), 0)->key.empty());
   CHECK(parse_request(keeper::fetch_after("/a"), 0)->key == "/a");
@@ -34,8 +34,9 @@ TEST_CASE("what no perch says is malformed") {
   const std::vector<Malformed> all{
       {"", 0},
       {"nonsense", 0},
-      {"HELLO=2\n", 0},
-      {"HELLO=1\n", 1},
+      {"HELLO=2\n", 1},
+      {"HELLO=1\n", 0},
+      {"HELLO=1\n", 2},
       {"BYE=1\n", 1},
       {"DROP=\n", 0},
       {"DROP=" + key + "k\n", 0},

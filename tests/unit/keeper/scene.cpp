@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "common/posix/unix_socket.h"
+#include "supervisor/keeper/protocol.h"
 #include "tests/support/wait_until.h"
 
 namespace perch::test {
@@ -55,9 +56,13 @@ std::string Keeping::answer(const UniqueFd& socket, const std::string& text,
   return datagram ? datagram->payload : "(ended)";
 }
 
+std::string Keeping::greet(const UniqueFd& socket, const SignOfLife& life) {
+  return answer(socket, keeper::hello(), {life.seen()});
+}
+
 UniqueFd Keeping::owner() {
   UniqueFd socket = connect();
-  REQUIRE(answer(socket, "HELLO=1\n").starts_with("WELCOME=1\n"));
+  REQUIRE(greet(socket, own).starts_with("WELCOME=1\n"));
   return socket;
 }
 

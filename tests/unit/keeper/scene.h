@@ -14,6 +14,7 @@
 #include "common/posix/fd_passing.h"
 #include "supervisor/keeper/server.h"
 #include "supervisor/log.h"
+#include "tests/support/sign_of_life.h"
 #include "tests/support/temporary_directory.h"
 
 namespace perch::test {
@@ -34,7 +35,9 @@ struct Keeping {
                               const std::vector<int>& fds = {});
   std::string answer(const UniqueFd& socket, const std::string& text,
                      const std::vector<int>& fds = {});
-  // A connection that owns what is kept.
+  // The answer to a hello of the process whose life it is.
+  std::string greet(const UniqueFd& socket, const SignOfLife& life);
+  // The test's own process' connection, which owns what is kept.
   UniqueFd owner();
   bool is_ended(const UniqueFd& socket);
 
@@ -43,6 +46,7 @@ struct Keeping {
   UniqueFd log_file = some_file();
   Log log{log_file.get()};
   Loop loop;
+  SignOfLife own;
   std::unique_ptr<keeper::KeepServer> server;
 };
 

@@ -19,11 +19,7 @@
 #include "tests/unit/keeper/scene.h"
 
 namespace perch::test {
-namespace {
-
-const std::string kHello = keeper::hello();
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("what one owner left the next one fetches, the very same descriptors") {
   Keeping keeping;
@@ -86,7 +82,7 @@ TEST_CASE("while an owner's connection is open another is refused, by a line tha
   Keeping keeping;
   const UniqueFd owner = keeping.owner();
   const UniqueFd other = keeping.connect();
-  const std::string answer = keeping.answer(other, kHello);
+  const std::string answer = keeping.greet(other, SignOfLife());
   CHECK(answer.starts_with("REFUSED=it serves perch (pid " + std::to_string(::getpid())));
   CHECK(keeping.is_ended(other));
   CHECK(keeping.answer(owner, keeper::fetch_after("")) == keeper::end());
@@ -99,7 +95,7 @@ TEST_CASE("an owner that is gone is found out before its successor is answered")
   keeping.loop.run_pending();
   const UniqueFd file = some_file();
   // All of it lies there before the keeper looks: last words, end, hello.
-  REQUIRE(send_datagram(next.get(), kHello));
+  REQUIRE(send_datagram(next.get(), keeper::hello(), std::vector{keeping.own.seen()}));
   REQUIRE(send_datagram(owner.get(), keeper::keep("/a", ""), std::vector{file.get()}));
   owner.reset();
   const auto answer = keeping.ask(next, keeper::fetch_after(""));
@@ -112,19 +108,52 @@ TEST_CASE("an owner's process that lives on after its connection is not robbed, 
   Keeping keeping;
   // The process that connected is the test's child; another speaks for it through its descriptor.
   Process child({.argv = {"/usr/bin/python3", "-c",
-                          "import socket,sys,time\n"
+                          "import os,socket,sys,time\n"
                           "s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\n"
-                          "s.connect(sys.argv[1]);s.send(b'HELLO=1\\n');s.recv(100)\n"
+                          "life=os.pipe();s.connect(sys.argv[1])\n"
+                          "socket.send_fds(s,[b'HELLO=1\\n'],[life[0]]);s.recv(100)\n"
                           "s.send(b'nonsense');s.recv(100);s.close()\n"
                           "print('closed',flush=True);time.sleep(1000)\n",
                           keeping.path}});
   REQUIRE(turn_until(keeping.loop, [&] { return child.out().contains("closed"); }));
   const UniqueFd refused = keeping.connect();
-  CHECK(keeping.answer(refused, kHello).contains("pid " + std::to_string(child.pid())));
+  CHECK(keeping.greet(refused, keeping.own).contains("pid " + std::to_string(child.pid())));
   child.signal(SIGKILL);
   REQUIRE(child.wait());
   const UniqueFd next = keeping.connect();
-  CHECK(keeping.answer(next, kHello) == keeper::welcome(true));
+  CHECK(keeping.greet(next, keeping.own) == keeper::welcome(true));
+}
+
+TEST_CASE("who lost its connection is known by its life when it comes again, not by its pid") {
+  Keeping keeping;
+  SignOfLife first;
+  for (int i = 0; i < 2; ++i) {
+    const UniqueFd owner = keeping.connect();
+    CHECK(keeping.greet(owner, first) == keeper::welcome(true));
+  }
+  const UniqueFd early = keeping.connect();
+  CHECK(keeping.greet(early, keeping.own).contains("which lives"));
+  first.end();
+  const UniqueFd next = keeping.connect();
+  CHECK(keeping.greet(next, keeping.own) == keeper::welcome(true));
+}
+
+TEST_CASE("who comes and goes without keeping anything is not worth a line of the log") {
+  Keeping keeping;
+  const auto log = [&] {
+    keeping.log.flush();
+    return read_open_file(keeping.log_file.get()).value_or("");
+  };
+  const UniqueFd file = some_file();
+  const std::string before = log();
+  {
+    const UniqueFd waits = keeping.owner();
+    CHECK(keeping.answer(waits, keeper::fetch_after("")) == keeper::end());
+  }
+  const UniqueFd owner = keeping.owner();
+  CHECK(log() == before);
+  keeping.answer(owner, keeper::keep("/a", ""), {file.get()});
+  CHECK(log().contains("has come; 0 listener(s) were kept for it"));
 }
 
 TEST_CASE("who takes leave makes room at once") {
@@ -135,19 +164,19 @@ TEST_CASE("who takes leave makes room at once") {
   const UniqueFd next = keeping.owner();
 }
 
-TEST_CASE("malformed messages and those of nobody's end the connection, and leak nothing") {
+TEST_CASE("unknown messages and those of nobody's are refused, and leak nothing") {
   Keeping keeping;
   const UniqueFd file = some_file();
   const auto before = open_fds(::getpid());
   for (const std::string text : {"nonsense", "KEEP=/a\n", "FETCH=\n", "DROP=/a\n", "BYE=1\n"}) {
     CAPTURE(text);
     const UniqueFd stranger = keeping.connect();
-    REQUIRE(send_datagram(stranger.get(), text, std::vector{file.get()}));
+    CHECK(keeping.answer(stranger, text, {file.get()}).starts_with("REFUSED="));
     CHECK(keeping.is_ended(stranger));
   }
   for (const std::string text : {"nonsense", "KEEP=/a\n"}) {
     const UniqueFd owner = keeping.owner();
-    REQUIRE(send_datagram(owner.get(), text));
+    CHECK(keeping.answer(owner, text).starts_with("REFUSED="));
     CHECK(keeping.is_ended(owner));
   }
   {
@@ -201,7 +230,7 @@ TEST_CASE("connections that say nothing make room for others, and never the owne
   }
   CHECK(keeping.is_ended(silent.front()));
   CHECK(keeping.answer(owner, keeper::fetch_after("")) == keeper::end());
-  CHECK(keeping.answer(silent.back(), kHello).starts_with("REFUSED="));
+  CHECK(keeping.greet(silent.back(), keeping.own).starts_with("REFUSED="));
 }
 
 TEST_CASE("only root, the keeper's user and those it was told of come in") {
@@ -209,9 +238,9 @@ TEST_CASE("only root, the keeper's user and those it was told of come in") {
   const auto knock = [](Keeping& keeping) {
     Process stranger(
         {.argv = {"setpriv", "--reuid=12345", "--clear-groups", "/usr/bin/python3", "-c",
-                  "import socket,sys\n"
+                  "import os,socket,sys\n"
                   "s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\n"
-                  "s.connect(sys.argv[1]);s.send(b'HELLO=1\\n')\n"
+                  "s.connect(sys.argv[1]);socket.send_fds(s,[b'HELLO=1\\n'],[os.pipe()[0]])\n"
                   "print(s.recv(1000).decode(),flush=True)\n",
                   keeping.path}});
     REQUIRE(turn_until(keeping.loop, [&] { return stranger.ending().has_value(); }));
