@@ -16,12 +16,12 @@ from world import World
 
 README = readme.read(f"{perch_says.SOURCES}/README.md")
 # Each is tested by itself, and installs or downloads.
-NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-peer get",
+NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-peer ",
            "perch run --listen /run/peer", "helm ")
 # By the first cell of the head; each has its test here, in readme_config_test.py or in e2e/metrics.
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
           "what changes", "metric", "`capture_format`", "command", "restart as fast as can be",
-          "what happened", "daemon"}
+          "what happened", "daemon", "exit status"}
 
 
 def table(head):

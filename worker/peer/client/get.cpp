@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/client/get.h"
 
-#include <dfdaemon.grpc.pb.h>
 #include <fmt/format.h>
-#include <grpcpp/create_channel.h>
 
 #include <algorithm>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "common/value/text.h"
+#include "worker/peer/client/download_stream.h"
+#include "worker/peer/client/interruption.h"
 #include "worker/peer/client/part_file.h"
+#include "worker/peer/client/pieces.h"
 #include "worker/peer/client/progress.h"
+#include "worker/peer/client/retry.h"
+#include "worker/peer/client/wish.h"
 #include "worker/peer/store/crc32c.h"
 #include "worker/peer/store/manifest.h"
 
@@ -22,172 +24,175 @@ namespace {
 using dfdaemon::v2::DfdaemonDownload;
 using dfdaemon::v2::DownloadTaskRequest;
 using dfdaemon::v2::DownloadTaskResponse;
+using dfdaemon::v2::DownloadTaskStartedResponse;
 using std::chrono::milliseconds;
-using Clock = std::chrono::system_clock;  // gRPC's deadlines are of this clock
 
-constexpr milliseconds kFirstDelay{100};
-constexpr milliseconds kMaxDelay{2000};
 constexpr milliseconds kSilence{2000};  // after this long the user is told what is waited for
 
-// Why the download ends.
-struct Ending {
-  GetExit exit;
-  std::string reason;
-};
 // What a call came to: nothing means "ask again".
 using Outcome = std::optional<Ending>;
 
-Ending local_trouble(const Error& error) { return {GetExit::LocalFile, error.text()}; }
-
-std::shared_ptr<grpc::Channel> channel_to(const std::string& socket) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);  // a message holds a piece
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  return grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
+Offer offer_of(const DownloadTaskStartedResponse& started) {
+  const Headers headers(started.response_header().begin(), started.response_header().end());
+  Offer offer{.version = validator_of(headers), .length = started.content_length()};
+  for (const auto& piece : started.pieces()) {
+    offer.pieces[piece.number()] = {piece.offset(), piece.offset() + piece.length()};
+  }
+  return offer;
 }
 
 class Getter {
  public:
-  Getter(const GetOptions& options, std::optional<Digest> digest, PartFile file)
+  // `file` is empty where the peer writes it.
+  Getter(const GetOptions& options, Wish wish, std::optional<PartFile> file,
+         Interruption& interruption)
       : options_(options),
-        digest_(std::move(digest)),
+        wish_(std::move(wish)),
         file_(std::move(file)),
-        channel_(channel_to(options.socket)),
+        interruption_(interruption),
+        pieces_(wish_.range),
+        progress_(options.quiet ? Verbosity::Quiet : Verbosity::Normal),
+        channel_(channel_to(options.peer.socket)),
         stub_(DfdaemonDownload::NewStub(channel_)),
-        deadline_(Clock::now() + std::chrono::seconds(options.timeout_seconds)) {}
+        started_(Clock::now()),
+        deadline_(options.peer.deadline()) {}
 
   Ending run() {
-    if (!channel_->WaitForConnected(std::min(deadline_, Clock::now() + kSilence))) {
-      progress_.note("waiting for a peer at " + options_.socket);
-    }
-    for (auto delay = kFirstDelay;; delay = std::min(2 * delay, kMaxDelay)) {
-      const std::uint64_t before = file_.received();
+    Backoff backoff;
+    for (;;) {
+      const std::uint64_t before = pieces_.received();
       if (auto ending = call()) return *ending;
-      if (file_.received() > before) {
-        delay = kFirstDelay;
+      if (pieces_.received() > before) {
+        backoff.reset();
         trouble_.clear();
       }
+      const auto delay = backoff.next(chance());
       if (Clock::now() + delay >= deadline_) return timed_out();
-      std::this_thread::sleep_for(delay);
+      if (interruption_.wait(delay)) return {};
     }
   }
 
  private:
-  Ending timed_out() const {
-    std::string text = fmt::format("not done in {} s", options_.timeout_seconds);
-    if (!trouble_.empty()) {
-      text += ": " + trouble_;
-    } else if (channel_->GetState(false) != GRPC_CHANNEL_READY) {
-      text += ": no peer answers at " + options_.socket;
-    }
-    return {GetExit::TimedOut, std::move(text)};
-  }
+  Ending timed_out() const { return peer::timed_out(options_.peer, *channel_, trouble_); }
 
   Outcome call() {
-    grpc::ClientContext context;
-    context.set_deadline(deadline_);
-    context.set_wait_for_ready(true);
-    const auto stream = stub_->DownloadTask(&context, request());
+    DownloadTaskRequest request;
+    *request.mutable_download() = wish_.download;
     DownloadTaskResponse response;
     Outcome trouble;
-    while (!trouble && stream->Read(&response)) trouble = take(response);
-    if (trouble) context.TryCancel();
-    const grpc::Status status = stream->Finish();
+    DownloadStream stream(*stub_, request, deadline_, [&] { on_tick(stream); });
+    while (!trouble && stream.read(response)) trouble = take(response);
+    if (trouble) stream.cancel();
+    const grpc::Status status = stream.finish();
+    if (interruption_.came()) return Ending{};
     return trouble ? trouble : judge(status);
   }
 
-  DownloadTaskRequest request() const {
-    DownloadTaskRequest request;
-    auto& download = *request.mutable_download();
-    download.set_url(options_.url);
-    download.set_need_piece_content(true);
-    // The peer checks as well, and drops what it stored when it does not fit.
-    if (!options_.digest.empty()) download.set_digest(options_.digest);
-    return request;
+  void on_tick(DownloadStream& stream) {
+    if (interruption_.wait(milliseconds::zero())) stream.cancel();
+    progress_.tick();
+    if (waiting_told_ || Clock::now() < started_ + kSilence) return;
+    waiting_told_ = true;
+    if (channel_->GetState(false) != GRPC_CHANNEL_READY) {
+      progress_.note("waiting for a peer at " + options_.peer.socket);
+    }
   }
 
   Outcome take(const DownloadTaskResponse& response) {
     if (response.has_download_task_started_response()) {
-      const auto& started = response.download_task_started_response();
-      const Headers headers(started.response_header().begin(), started.response_header().end());
-      const auto expected = file_.expect(started.content_length(), validator_of(headers));
-      if (!expected) return local_trouble(expected.error());
-    } else if (response.has_download_piece_finished_response()) {
-      return take_piece(response.download_piece_finished_response().piece());
+      return begin(response.download_task_started_response());
     }
-    progress_.show(file_.received(), file_.length());
+    if (!response.has_download_piece_finished_response()) return std::nullopt;
+    const auto& piece = response.download_piece_finished_response().piece();
+    if (pieces_.has(piece.number())) return std::nullopt;
+    if (auto trouble = take_piece(piece)) return trouble;
+    pieces_.add(piece.number());
+    progress_.set(pieces_.received(), pieces_.wanted().size());
     return std::nullopt;
+  }
+
+  Outcome begin(const DownloadTaskStartedResponse& started) {
+    const bool goes_on = pieces_.expect(offer_of(started));
+    progress_.set(pieces_.received(), pieces_.wanted().size());
+    if (goes_on || !file_) return std::nullopt;
+    const auto resized = file_->resize(pieces_.wanted().size());
+    return resized ? std::nullopt : Outcome(local_trouble(resized.error()));
   }
 
   Outcome take_piece(const common::v2::Piece& piece) {
-    if (file_.has(piece.number())) return std::nullopt;
-    const auto sum = crc32c(std::as_bytes(std::span(piece.content())));
-    if (piece.content().size() != piece.length() ||
-        piece.digest() != fmt::format("crc32c:{:08x}", sum)) {
-      return Ending{GetExit::Refused, fmt::format("piece {} came damaged", piece.number())};
+    const auto place = pieces_.place_of(piece.number());
+    if (!place) return Ending{ExitCode::Refused, "the peer sent a piece that it did not name"};
+    if (!file_) return std::nullopt;
+    const auto content = std::as_bytes(std::span(piece.content()));
+    if (content.size() != place->size() ||
+        piece.digest() != fmt::format("crc32c:{:08x}", crc32c(content))) {
+      return Ending{ExitCode::Refused, fmt::format("piece {} came damaged", piece.number())};
     }
-    const auto put = file_.put(piece.number(), piece.offset(), piece.content());
-    if (!put) return local_trouble(put.error());
-    progress_.show(file_.received(), file_.length());
-    return std::nullopt;
+    const ByteRange wanted = pieces_.wanted_of(*place);
+    const auto written = file_->write(wanted.begin - pieces_.wanted().begin,
+                                      content.subspan(wanted.begin - place->begin, wanted.size()));
+    return written ? std::nullopt : Outcome(local_trouble(written.error()));
   }
 
   Outcome judge(const grpc::Status& status) {
-    using enum grpc::StatusCode;
     if (status.ok()) return conclude();
     const std::string reason = printable(status.error_message());
-    if (status.error_code() == DEADLINE_EXCEEDED) return timed_out();
-    if (status.error_code() == DATA_LOSS) return Ending{GetExit::WrongDigest, reason};
-    if (status.error_code() != UNAVAILABLE && status.error_code() != ABORTED) {
-      return Ending{GetExit::Refused, reason};
-    }
+    const auto verdict = verdict_of(status.error_code());
+    if (verdict == ExitCode::TimedOut) return timed_out();
+    if (verdict) return Ending{*verdict, reason};
     // The same again and again is said once.
     if (reason != trouble_) progress_.note("asking again: " + reason);
     trouble_ = reason;
     return std::nullopt;
   }
 
-  Outcome conclude() {
-    if (file_.received() != file_.length()) {
-      return Ending{GetExit::Refused, "the peer left out pieces"};
-    }
-    if (digest_) {
-      const auto matches = file_.matches(*digest_);
+  Ending conclude() {
+    if (!pieces_.complete()) return {ExitCode::Refused, "the peer left out pieces"};
+    if (file_ && wish_.digest) {
+      const auto matches = file_->matches(*wish_.digest);
       if (!matches) return local_trouble(matches.error());
-      if (!*matches) return Ending{GetExit::WrongDigest, "the data does not have this digest"};
+      if (!*matches) return {ExitCode::WrongDigest, "the data does not have this digest"};
     }
-    if (auto done = file_.commit(); !done) return local_trouble(done.error());
-    return Ending{GetExit::Done, {}};
+    if (file_) {
+      if (auto done = file_->commit(); !done) return local_trouble(done.error());
+    }
+    progress_.conclude(file_ ? file_->path() : wish_.output);
+    return {};
   }
 
-  GetOptions options_;
-  std::optional<Digest> digest_;
-  PartFile file_;
+  const GetOptions& options_;
+  Wish wish_;
+  std::optional<PartFile> file_;
+  Interruption& interruption_;
+  Pieces pieces_;
   Progress progress_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<DfdaemonDownload::Stub> stub_;
+  Clock::time_point started_;
   Clock::time_point deadline_;
+  bool waiting_told_ = false;
   std::string trouble_;  // why the last call came to nothing
 };
 
-Ending try_get(const GetOptions& options) {
-  std::optional<Digest> digest;
-  if (!options.digest.empty()) {
-    auto parsed = Digest::parse(options.digest);
-    if (!parsed) return {GetExit::Usage, parsed.error().text()};
-    digest = std::move(*parsed);
+Ending try_get(const GetOptions& options, Interruption& interruption) {
+  auto wish = read_wish(options);
+  if (!wish) return {ExitCode::Usage, wish.error().text()};
+  std::optional<PartFile> file;
+  if (!options.output_by_peer) {
+    const auto existing = options.force ? Existing::Replace : Existing::Keep;
+    auto made = wish->output == "-" ? PartFile::for_stdout() : PartFile::at(wish->output, existing);
+    if (!made) return local_trouble(made.error());
+    file.emplace(std::move(*made));
   }
-  auto file = PartFile::create(options.output);
-  if (!file) return local_trouble(file.error());
-  return Getter(options, std::move(digest), std::move(*file)).run();
+  return Getter(options, std::move(*wish), std::move(file), interruption).run();
 }
 
 }  // namespace
 
-GetExit get(const GetOptions& options) {
-  const Ending ending = try_get(options);
+ExitCode get(const GetOptions& options) {
+  Interruption interruption;
+  const Ending ending = try_get(options, interruption);
+  interruption.end_process();
   if (!ending.reason.empty()) {
     fmt::print(stderr, "perch-peer get {}: {}\n", printable(options.url), ending.reason);
   }

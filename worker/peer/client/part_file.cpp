@@ -2,9 +2,15 @@
 #include "worker/peer/client/part_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -16,66 +22,147 @@ namespace {
 
 constexpr std::uint64_t kBlock = 1U << 20U;
 
-}  // namespace
-
-Result<PartFile> PartFile::create(const std::string& path) {
-  const std::string temporary = path + ".part-" + std::to_string(::getpid());
-  auto file = open_file(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
-  if (!file) return std::unexpected(std::move(file.error()));
-  return PartFile(path, temporary, std::move(*file));
+std::string temporary_name(const std::string& name) {
+  std::uint64_t number = 0;
+  PERCH_CHECK(::getrandom(&number, sizeof number, 0) == sizeof number);
+  // Cut: a name may have 255 bytes, and so may the temporary one.
+  return fmt::format(".{}.part-{:016x}", name.substr(0, 200), number);
 }
 
-PartFile::PartFile(std::string path, std::string temporary, UniqueFd file)
-    : path_(std::move(path)), temporary_(std::move(temporary)), file_(std::move(file)) {}
-
-PartFile::PartFile(PartFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      temporary_(std::exchange(other.temporary_, {})),
-      file_(std::move(other.file_)),
-      version_(std::move(other.version_)),
-      length_(other.length_),
-      received_(other.received_),
-      pieces_(std::move(other.pieces_)) {}
-
-PartFile::~PartFile() {
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
-}
-
-Result<void> PartFile::expect(std::uint64_t length, const std::string& version) {
-  if (length == length_ && version == version_ && !version.empty()) return {};
-  length_ = length;
-  version_ = version;
-  received_ = 0;
-  pieces_.clear();
-  if (::ftruncate(file_.get(), static_cast<off_t>(length)) != 0)
-    return fail("resize " + temporary_);
+// Why what is at the path stands in the way; success where nothing does.
+Result<void> check_place(int directory, const std::string& name, const std::string& path,
+                         Existing existing) {
+  struct stat there{};
+  if (::fstatat(directory, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
+    return errno == ENOENT ? Result<void>() : fail(path);
+  }
+  if (S_ISDIR(there.st_mode)) return fail(path, EISDIR);
+  if (!S_ISREG(there.st_mode) && !S_ISLNK(there.st_mode)) {
+    return refuse(path + ": not a regular file: -O - writes to stdout");
+  }
+  if (existing == Existing::Keep) return refuse(path + ": exists: --force replaces it");
   return {};
 }
 
-Result<void> PartFile::put(std::uint32_t number, std::uint64_t offset, std::string_view content) {
-  auto written = write_whole(file_.get(), offset, std::as_bytes(std::span(content)));
-  if (!written) return fail_within(temporary_, std::move(written.error()));
-  if (pieces_.insert(number).second) received_ += content.size();
+Result<void> write_all(int fd, std::span<const std::byte> data) {
+  while (!data.empty()) {
+    const ssize_t wrote = ::write(fd, data.data(), data.size());
+    if (wrote < 0 && errno != EINTR) return fail("write");
+    data = data.subspan(static_cast<std::size_t>(std::max<ssize_t>(wrote, 0)));
+  }
+  return {};
+}
+
+using Take = std::function<Result<void>(std::span<const std::byte>)>;
+Result<void> for_each_block(int fd, std::uint64_t length, const Take& take) {
+  std::vector<std::byte> block(std::min(kBlock, length));
+  for (std::uint64_t at = 0; at < length;) {
+    const auto part = std::span(block).first(std::min(kBlock, length - at));
+    auto step = read_whole(fd, at, part);
+    if (step) step = take(part);
+    if (!step) return step;
+    at += part.size();
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<PartFile> PartFile::at(const std::string& path, Existing existing) {
+  const std::size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  auto opened = open_file(directory, O_PATH | O_DIRECTORY);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  PartFile file(path, existing, std::move(*opened));
+  if (file.name().empty()) return fail(path, EISDIR);
+  auto step = check_place(file.directory_.get(), file.name(), path, existing);
+  if (step) step = file.create();
+  if (!step) return std::unexpected(std::move(step.error()));
+  return file;
+}
+
+Result<PartFile> PartFile::for_stdout() {
+  const char* const named = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe)
+  const std::string directory = named != nullptr && *named != '\0' ? named : "/tmp";
+  PartFile file("stdout", Existing::Keep, UniqueFd());
+  auto opened = open_file(directory, O_RDWR | O_TMPFILE, 0600);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  file.file_ = std::move(*opened);
+  return file;
+}
+
+PartFile::PartFile(PartFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      existing_(other.existing_),
+      directory_(std::move(other.directory_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      file_(std::move(other.file_)),
+      length_(other.length_) {}
+
+PartFile::~PartFile() {
+  if (!temporary_.empty()) ::unlinkat(directory_.get(), temporary_.c_str(), 0);
+}
+
+std::string PartFile::name() const { return path_.substr(path_.rfind('/') + 1); }
+
+Result<void> PartFile::create() {
+  const std::string temporary = temporary_name(name());
+  file_.reset(::openat(directory_.get(), temporary.c_str(),
+                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+  if (!file_) return fail("write beside " + path_);
+  temporary_ = temporary;
+  return {};
+}
+
+Result<void> PartFile::resize(std::uint64_t length) {
+  const auto size = static_cast<off_t>(length);
+  if (::ftruncate(file_.get(), size) != 0) return fail("write " + path_);
+  // Where the file system cannot, a write tells later.
+  if (length > 0 && ::fallocate(file_.get(), 0, 0, size) != 0 && errno != EOPNOTSUPP &&
+      errno != ENOSYS) {
+    return fail("write " + path_);
+  }
+  length_ = length;
+  return {};
+}
+
+Result<void> PartFile::write(std::uint64_t offset, std::span<const std::byte> data) {
+  auto written = write_whole(file_.get(), offset, data);
+  if (!written) return fail_within("write " + path_, std::move(written.error()));
   return {};
 }
 
 Result<bool> PartFile::matches(const Digest& digest) const {
   Hasher hasher(digest.kind);
-  std::vector<std::byte> block(kBlock);
-  for (std::uint64_t at = 0; at < length_;) {
-    const auto part = std::span(block).first(std::min(kBlock, length_ - at));
-    if (auto got = read_whole(file_.get(), at, part); !got) {
-      return fail_within(temporary_, std::move(got.error()));
-    }
-    hasher.add(part);
-    at += part.size();
-  }
+  auto read = for_each_block(file_.get(), length_, [&](std::span<const std::byte> block) {
+    hasher.add(block);
+    return Result<void>();
+  });
+  if (!read) return fail_within("read " + path_, std::move(read.error()));
   return hasher.hex() == digest.hex;
 }
 
-Result<void> PartFile::commit() {
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return fail("rename to " + path_);
-  temporary_.clear();
+Result<void> PartFile::commit() { return directory_ ? rename_to_path() : copy_to_stdout(); }
+
+Result<void> PartFile::rename_to_path() {
+  const int directory = directory_.get();
+  const std::string name = this->name();
+  const char* const from = temporary_.c_str();
+  const unsigned flags = existing_ == Existing::Keep ? unsigned{RENAME_NOREPLACE} : 0U;
+  int renamed = ::renameat2(directory, from, directory, name.c_str(), flags);
+  // Not every file system can rename like that; a link refuses what exists just as well.
+  const bool by_link = renamed != 0 && errno == EINVAL && flags != 0;
+  if (by_link) renamed = ::linkat(directory, from, directory, name.c_str(), 0);
+  if (renamed != 0) return fail("write " + path_);
+  if (!by_link) temporary_.clear();
+  return {};
+}
+
+Result<void> PartFile::copy_to_stdout() {
+  auto copied = for_each_block(file_.get(), length_, [](std::span<const std::byte> block) {
+    return write_all(STDOUT_FILENO, block);
+  });
+  if (!copied) return fail_within("stdout", std::move(copied.error()));
   return {};
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// PartFile: the client's file while it grows, and what is there of it. It outlives the calls that
-// fill it, as long as they bring the same version of the data.
+// PartFile: the file that is written, under a name of its own in the directory of its path, and at
+// its path only once it is committed. Whatever else happens to it, nothing of it stays. What was at
+// the path is not touched before; only a regular file or a symlink is ever replaced, a symlink as
+// such: it is not followed. For stdout it has no name, and commit() copies.
 #pragma once
 
-#include <map>
-#include <set>
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
-#include <string_view>
 
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
@@ -14,35 +16,43 @@
 
 namespace perch::peer {
 
+enum class Existing { Keep, Replace };
+
 class PartFile {
  public:
-  // A temporary file beside `path`.
-  static Result<PartFile> create(const std::string& path);
+  // EEXIST when something is at the path that is to be kept, EISDIR and the like for what is never
+  // replaced.
+  static Result<PartFile> at(const std::string& path, Existing existing);
+  // Its room is in TMPDIR, else in /tmp.
+  static Result<PartFile> for_stdout();
   ~PartFile();
   PartFile(PartFile&& other) noexcept;
   PartFile& operator=(PartFile&&) = delete;
 
-  // What a call is about to bring; pieces of another version are forgotten.
-  Result<void> expect(std::uint64_t length, const std::string& version);
-  Result<void> put(std::uint32_t number, std::uint64_t offset, std::string_view content);
-
-  [[nodiscard]] bool has(std::uint32_t number) const { return pieces_.contains(number); }
-  [[nodiscard]] std::uint64_t length() const noexcept { return length_; }
-  [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
-
+  // Takes the room on the disk: ENOSPC or EFBIG now rather than later.
+  Result<void> resize(std::uint64_t length);
+  Result<void> write(std::uint64_t offset, std::span<const std::byte> data);
   Result<bool> matches(const Digest& digest) const;
+  // EEXIST when something came to be at the path meanwhile that is to be kept.
   Result<void> commit();
 
+  // For people: the path, or "stdout".
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
  private:
-  PartFile(std::string path, std::string temporary, UniqueFd file);
+  PartFile(std::string path, Existing existing, UniqueFd directory)
+      : path_(std::move(path)), existing_(existing), directory_(std::move(directory)) {}
+  [[nodiscard]] std::string name() const;
+  Result<void> create();
+  Result<void> rename_to_path();
+  Result<void> copy_to_stdout();
 
   std::string path_;
-  std::string temporary_;  // empty once renamed
+  Existing existing_ = Existing::Keep;
+  UniqueFd directory_;     // where the path is; none for stdout
+  std::string temporary_;  // empty once there is nothing to remove
   UniqueFd file_;
-  std::string version_;
   std::uint64_t length_ = 0;
-  std::uint64_t received_ = 0;
-  std::set<std::uint32_t> pieces_;
 };
 
 }  // namespace perch::peer

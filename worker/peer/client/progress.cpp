@@ -4,59 +4,66 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
-#include <string_view>
+
+#include "common/value/human.h"
+#include "worker/peer/client/terminal.h"
 
 namespace perch::peer {
 namespace {
 
-constexpr std::size_t kBarWidth = 32;
-constexpr std::chrono::milliseconds kRedraw{100};
-constexpr std::chrono::seconds kLine{2};
+using std::chrono::milliseconds;
+
+constexpr milliseconds kRedraw{100};
+constexpr milliseconds kLine{5'000};
+constexpr const char* kClearLine = "\r\x1b[K";
+
+// By no means that throws: a reader that went away ends no download.
+void say(const std::string& text) { (void)std::fputs(text.c_str(), stderr); }
 
 }  // namespace
 
-std::string size_text(std::uint64_t bytes) {
-  constexpr std::array<std::string_view, 5> kUnits{"B", "KiB", "MiB", "GiB", "TiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  return fmt::format("{:.{}f} {}", value, unit == 0 ? 0 : 1, kUnits.at(unit));
+Progress::Progress(Verbosity verbosity)
+    : verbosity_(verbosity),
+      terminal_(columns_of(STDERR_FILENO).has_value()),
+      started_(Clock::now()),
+      next_(started_ + (terminal_ ? kRedraw : kLine)),
+      speed_(started_) {}
+
+void Progress::set(std::uint64_t received, std::uint64_t length) {
+  view_.received = received;
+  view_.length = length;
+  speed_.add(Clock::now(), received);
+  tick();
 }
 
-Progress::Progress() : terminal_(::isatty(STDERR_FILENO) == 1), started_(Clock::now()) {}
-
-Progress::~Progress() {
-  if (drawn_) fmt::print(stderr, "\n");
-}
-
-void Progress::show(std::uint64_t received, std::uint64_t length) {
+void Progress::tick() {
   const auto now = Clock::now();
-  if (now < next_ && received < length) return;
-  next_ = now + (terminal_ ? std::chrono::nanoseconds(kRedraw) : std::chrono::nanoseconds(kLine));
-  const double share =
-      length == 0 ? 1.0 : static_cast<double>(received) / static_cast<double>(length);
-  const double seconds = std::chrono::duration<double>(now - started_).count();
-  const auto rate = static_cast<std::uint64_t>(static_cast<double>(received) / (seconds + 1e-3));
-  const std::string line = fmt::format("{:3.0f} %  {} of {}  {}/s", share * 100,
-                                       size_text(received), size_text(length), size_text(rate));
-  if (!terminal_) return fmt::print(stderr, "{}\n", line);
-  const auto filled = static_cast<std::size_t>(share * kBarWidth);
-  fmt::print(stderr, "\r\x1b[K[{:=<{}}{: <{}}] {}", "", filled, "", kBarWidth - filled, line);
+  if (verbosity_ == Verbosity::Quiet || view_.length == 0 || now < next_) return;
+  view_.speed = speed_.at(now);
+  next_ = now + (terminal_ ? kRedraw : kLine);
+  if (!terminal_) return say(progress_line(view_) + "\n");
+  // The last column stays free: a terminal may go to the next line from there.
+  const std::size_t columns = columns_of(STDERR_FILENO).value_or(kUsualColumns) - 1;
+  say(kClearLine + progress_bar(view_, columns));
   drawn_ = true;
 }
 
 void Progress::note(const std::string& text) {
+  if (verbosity_ == Verbosity::Quiet) return;
   clear();
-  fmt::print(stderr, "{}\n", text);
+  say(text + "\n");
+}
+
+void Progress::conclude(const std::string& name) {
+  const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  const double speed = static_cast<double>(view_.received) / (seconds + 1e-3);
+  note(fmt::format("{}: {} in {}, {}/s", name, human_bytes(view_.received), human_duration(seconds),
+                   human_bytes(static_cast<std::uint64_t>(speed))));
 }
 
 void Progress::clear() {
-  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  if (drawn_) say(kClearLine);
   drawn_ = false;
 }
 

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/peer/client/client_options.h"
+
+namespace perch::peer {
+namespace {
+
+constexpr const char* kGetStatus =
+    "Exit status: 0 done, 1 the output cannot be written, 2 usage, 3 refused by the peer or the\n"
+    "origin, 4 not done in time, 5 wrong digest.";
+constexpr const char* kTaskStatus =
+    "Exit status: 0 done, 2 usage, 3 refused by the peer, 4 not done in time, 6 no such task.";
+constexpr const char* kListStatus =
+    "Exit status: 0 done, 2 usage, 3 refused by the peer, 4 not done in time.";
+
+void add_peer(CLI::App& command, PeerAddress& peer) {
+  command.add_option("--socket", peer.socket, "The peer's socket")
+      ->envname("PERCH_PEER_SOCKET")
+      ->required();
+  command
+      .add_option("--timeout", peer.timeout_seconds, "Seconds in all, with all that is asked again")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+ClientCommands::ClientCommands(CLI::App& app)
+    : get_(add_get(app)),
+      stat_(add_task_command(app, "stat", "What the peer has stored of a task")),
+      list_(add_task_command(app, "ls", "What tasks the peer has stored")),
+      remove_(add_task_command(app, "rm", "Remove a task from the peer's store")) {
+  for (CLI::App* const command : {stat_, remove_}) add_task(*command);
+  for (CLI::App* const command : {stat_, list_}) {
+    command->add_flag("--json", json_, "For programs");
+  }
+  list_->footer(kListStatus);
+}
+
+CLI::App* ClientCommands::add_get(CLI::App& app) {
+  GetOptions& options = get_options_;
+  auto* get = app.add_subcommand("get", "Download a URL through a peer");
+  get->add_option("url", options.url, "http or https")->required();
+  get->add_option("-O,--output", options.output,
+                  "The file to write, - for stdout; as the URL calls it unless told");
+  get->add_flag("-f,--force", options.force, "Replace a file that exists");
+  get->add_option("--digest", options.digest,
+                  "What the file must have: sha256:, sha512:, crc32: or md5: and the sum in hex");
+  get->add_option("--range", options.range, "Only these bytes: FIRST-LAST, counted from 0");
+  get->add_option("--tag", options.tag, "Part of what makes it the same download");
+  get->add_option("--header", options.headers, "NAME: VALUE, for the origin; may be repeated")
+      ->allow_extra_args(false);
+  auto* by_peer =
+      get->add_flag("--output-by-peer", options.output_by_peer, "The peer writes the file");
+  get->add_flag("--hard-link", options.hard_link, "As a link to what the peer has stored")
+      ->needs(by_peer);
+  get->add_flag("-q,--quiet", options.quiet, "Say nothing but what goes wrong");
+  add_peer(*get, options.peer);
+  get->footer(kGetStatus);
+  return get;
+}
+
+CLI::App* ClientCommands::add_task_command(CLI::App& app, const char* name, const char* purpose) {
+  auto* command = app.add_subcommand(name, purpose);
+  add_peer(*command, task_options_.peer);
+  command->footer(kTaskStatus);
+  return command;
+}
+
+void ClientCommands::add_task(CLI::App& command) {
+  command.add_option("task", task_options_.task, "A task's id, the beginning of one, or a URL")
+      ->required();
+  command.add_option("--tag", task_options_.tag, "The tag that a URL was downloaded with");
+}
+
+ExitCode ClientCommands::run() {
+  task_options_.format = json_ ? Format::Json : Format::People;
+  if (*get_) return get(get_options_);
+  if (*stat_) return stat_task(task_options_);
+  if (*list_) return list_tasks(task_options_);
+  return remove_task(task_options_);
+}
+
+}  // namespace perch::peer

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pieces: which pieces of the wanted bytes have come, over all the calls that brought them, as long
+// as they are of one version of the file. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "worker/peer/store/piece_layout.h"
+
+namespace perch::peer {
+
+// What a call is about to bring.
+struct Offer {
+  std::string version;  // empty: the origin gives none, and calls cannot be joined
+  std::uint64_t length = 0;
+  std::map<std::uint32_t, ByteRange> pieces{};  // by number: where each is in the file
+};
+
+class Pieces {
+ public:
+  // Nothing: the whole file. An end beyond the file is the file's.
+  explicit Pieces(std::optional<ByteRange> wanted) : wanted_(wanted) {}
+
+  // False when this is not the version that the pieces so far belong to: they are forgotten.
+  bool expect(Offer offer);
+
+  [[nodiscard]] bool has(std::uint32_t number) const { return came_.contains(number); }
+  // Where a piece is in the file; nothing for one that was not offered.
+  [[nodiscard]] std::optional<ByteRange> place_of(std::uint32_t number) const;
+  // What of these bytes of the file is wanted.
+  [[nodiscard]] ByteRange wanted_of(ByteRange bytes) const;
+  void add(std::uint32_t number);
+
+  // All that is wanted: where it begins in the file, and how much it is.
+  [[nodiscard]] ByteRange wanted() const;
+  [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
+  [[nodiscard]] bool complete() const { return offered_ && received_ == wanted().size(); }
+
+ private:
+  std::optional<ByteRange> wanted_;
+  Offer offer_;
+  bool offered_ = false;
+  std::map<std::uint32_t, std::uint64_t> came_;  // by number: how much of it was wanted
+  std::uint64_t received_ = 0;
+};
+
+}  // namespace perch::peer
