@@ -227,6 +227,7 @@ void Supervisor::introduce() {
         "no control socket: neither /run/perch nor $XDG_RUNTIME_DIR can be written; give --control "
         "PATH to be able to ask this perch");
   }
+  warn_of_memory_sum();
   auto watched = oom_.watch();
   if (!watched && ground_.divided.empty()) {
     log_.info("oom kills inside a worker's tree are not seen as they happen: {}",

@@ -89,6 +89,7 @@ class Supervisor final : private Surroundings::Owner, private control::ControlTa
   Result<void> prepare_http(ReloadPlan& plan);
   void take_http(std::unique_ptr<control::HttpPort> port);
   void commit(ReloadPlan plan);
+  void warn_of_memory_sum();
   void commit_perch(const config::PerchConfig& before, ReloadPlan& plan);
   void commit_listeners(const config::Config& before, ReloadPlan& plan);
   void commit_workers(ReloadPlan& plan);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "supervisor/config/memory_sum.h"
+#include "supervisor/process/memory_evidence.h"
 #include "supervisor/supervisor.h"
 
 namespace perch {
@@ -90,6 +92,14 @@ void Supervisor::commit(ReloadPlan plan) {
   commit_listeners(before, plan);
   commit_workers(plan);
   send_reload_signals(plan.diff);
+  warn_of_memory_sum();
+}
+
+void Supervisor::warn_of_memory_sum() {
+  const auto container = process::lowest_limit(ground_.container);
+  if (!container) return;
+  const std::string problem = config::problem_with_memory_sum(config_, *container);
+  if (!problem.empty()) log_.warn("{}", problem);
 }
 
 // To workers that serve through the reload; one that has just been started has read it all.

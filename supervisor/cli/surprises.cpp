@@ -7,8 +7,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "supervisor/config/choices.h"
+#include "supervisor/config/memory_sum.h"
+#include "supervisor/process/memory_cgroup.h"
+#include "supervisor/process/memory_evidence.h"
 #include "supervisor/process/spawn.h"
 
 namespace perch::cli {
@@ -109,6 +113,13 @@ void check_worker(const std::string& name, const WorkerConfig& worker, Lines& li
   check_memory(name, worker, lines);
 }
 
+void check_memory_sum(const config::Config& config, Lines& lines) {
+  const auto container = process::lowest_limit(process::own_memory_cgroup());
+  if (!container) return;
+  auto problem = config::problem_with_memory_sum(config, *container);
+  if (!problem.empty()) lines.push_back(std::move(problem));
+}
+
 }  // namespace
 
 std::vector<std::string> surprises(const config::Config& config) {
@@ -120,6 +131,7 @@ std::vector<std::string> surprises(const config::Config& config) {
     check_directory("listener " + name, listener.path, lines);
   }
   for (const auto& [name, worker] : config.workers) check_worker(name, worker, lines);
+  check_memory_sum(config, lines);
   return lines;
 }
 

@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
+#include <iterator>
 #include <ranges>
+#include <sstream>
 
 #include "common/posix/file.h"
 #include "supervisor/process/cgroup_file.h"
@@ -18,13 +19,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kLeaf = "perch-self";
-constexpr std::array<std::string_view, 2> kWelcome{"pids", "cpu"};
+constexpr const char* kEnabledFile = "/cgroup.subtree_control";
 
-bool lists_word(const std::string& file, std::string_view word) {
-  const std::string text = read_file(file).value_or("");
-  return std::ranges::any_of(
-      std::views::split(std::string_view(text).substr(0, text.find('\n')), ' '),
-      [&](const auto part) { return std::string_view(part) == word; });
+std::vector<std::string> words_of(const std::string& file) {
+  std::istringstream text(read_file(file).value_or(""));
+  return {std::istream_iterator<std::string>(text), {}};
 }
 
 // Only the real root has no type (cgroup-v2.rst).
@@ -51,7 +50,7 @@ Result<void> require_not_systemds(const std::string& directory) {
 }
 
 Result<void> require_writable(const std::string& directory) {
-  for (const char* file : {"/cgroup.procs", "/cgroup.subtree_control"}) {
+  for (const char* file : {"/cgroup.procs", kEnabledFile}) {
     const std::string path = directory + file;
     if (::access(path.c_str(), W_OK) == 0) continue;
     return refuse(
@@ -77,7 +76,7 @@ Result<void> require_alone(const std::string& directory) {
 }
 
 Result<void> require_divisible(const std::string& directory, std::string_view controller) {
-  if (!lists_word(directory + "/cgroup.controllers", controller)) {
+  if (std::ranges::count(words_of(directory + "/cgroup.controllers"), controller) == 0) {
     return refuse(directory + " has no " + std::string(controller) + " controller");
   }
   if (auto ours = require_not_systemds(directory); !ours) return ours;
@@ -113,11 +112,10 @@ Result<Division> Division::make_in(const std::string& own, std::string_view cont
   auto entered = shared ? Result<void>() : division.enter_leaf();
   if (!entered) return std::unexpected(std::move(entered.error()));
   remove_left_overs(directory, shared ? LeftOvers::Keep : LeftOvers::Kill);
-  auto enabled = division.enable(controller);
-  if (!enabled) return std::unexpected(std::move(enabled.error()));
-  for (const std::string_view welcome : kWelcome) {
-    if (!lists_word(directory + "/cgroup.controllers", welcome)) continue;
-    [[maybe_unused]] const auto granted = division.enable(welcome);
+  division.before_ = words_of(directory + kEnabledFile);
+  if (std::ranges::count(division.before_, controller) == 0) {
+    auto enabled = write_file(directory + kEnabledFile, "+" + std::string(controller));
+    if (!enabled) return std::unexpected(std::move(enabled.error()));
   }
   return division;
 }
@@ -131,14 +129,6 @@ Result<void> Division::enter_leaf() {
   return write_file(leaf_->path() + "/cgroup.procs", "0");
 }
 
-Result<void> Division::enable(std::string_view controller) {
-  const std::string file = directory_ + "/cgroup.subtree_control";
-  if (lists_word(file, controller)) return {};
-  auto written = write_file(file, "+" + std::string(controller));
-  if (written) enabled_.emplace_back(controller);
-  return written;
-}
-
 MemoryGround ground_of(const Result<Division>& division) {
   if (!division) return {own_memory_cgroup(), "", division.error().text()};
   const std::string& directory = division->directory();
@@ -148,9 +138,9 @@ MemoryGround ground_of(const Result<Division>& division) {
 // Backwards; whatever is refused stays, and is harmless.
 Division::~Division() {
   if (directory_.empty() || !leaf_) return;  // moved from; the root
-  for (const std::string& controller : enabled_) {
-    [[maybe_unused]] const auto off =
-        write_file(directory_ + "/cgroup.subtree_control", "-" + controller);
+  for (const std::string& controller : words_of(directory_ + kEnabledFile)) {
+    if (std::ranges::count(before_, controller) != 0) continue;
+    [[maybe_unused]] const auto off = write_file(directory_ + kEnabledFile, "-" + controller);
   }
   [[maybe_unused]] const auto back = write_file(directory_ + "/cgroup.procs", "0");
 }

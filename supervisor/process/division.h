@@ -4,7 +4,8 @@
 // internal processes" (cgroup-v2.rst) makes the move necessary, and asks that nobody else lives in
 // the cgroup; a container's runtime that is to run something in it later (kubectl exec, runc exec)
 // is refused there too and then joins the container's init in its leaf, a plain domain.
-// What cannot be done as a whole is not done at all; when perch ends it is undone. At the real root
+// What cannot be done as a whole is not done at all; when perch ends it is undone, with whatever
+// controllers were switched on in between. At the real root
 // of the hierarchy, which other perches may divide as well, nobody moves and nothing is undone.
 #pragma once
 
@@ -36,10 +37,9 @@ class Division {
  private:
   explicit Division(std::string directory) : directory_(std::move(directory)) {}
   Result<void> enter_leaf();
-  Result<void> enable(std::string_view controller);
 
   std::string directory_;
-  std::vector<std::string> enabled_;     // controllers that were off before
+  std::vector<std::string> before_;      // controllers that were on already
   std::optional<CgroupDirectory> leaf_;  // none at the real root, where nobody needs to move
 };
 

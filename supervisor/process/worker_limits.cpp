@@ -2,6 +2,7 @@
 #include "supervisor/process/worker_limits.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "common/posix/file.h"
 
@@ -32,7 +33,18 @@ class Writer {
   std::vector<std::string> refused_;
 };
 
+// In a divided cgroup, whose Division switches it off again. Where that is refused, the file stays
+// missing, and that is told.
+void provide(const char* controller, const char* file, const std::string& directory) {
+  const std::filesystem::path worker(directory);
+  if (std::filesystem::exists(worker / file)) return;
+  [[maybe_unused]] const auto enabled =
+      write_file(worker.parent_path() / "cgroup.subtree_control", std::string("+") + controller);
+}
+
 std::vector<std::string> apply_unified(const std::string& directory, const WorkerLimits& limits) {
+  if (limits.pids_max) provide("pids", "pids.max", directory);
+  if (limits.cpu_weight) provide("cpu", "cpu.weight", directory);
   Writer writer(directory);
   writer.set("memory.high", "memory.high", limits.memory_high, "max");
   writer.set("memory.max", "memory.max", limits.memory_max, "max");

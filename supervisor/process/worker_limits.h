@@ -26,7 +26,9 @@ struct WorkerLimits {
 // might take perch, is not to be reached before theirs. Pure.
 std::uint64_t left_to_workers(std::uint64_t container);
 
-// What of it could not be applied, each a line that names key, file and reason.
+// What of it could not be applied, each a line that names key, file and reason. The controllers for
+// pids_max and cpu_weight are switched on for a divided cgroup's workers by the first that has such
+// a limit: they cost every fork and every switch of tasks.
 std::vector<std::string> apply_limits(const MemoryCgroup& cgroup, const WorkerLimits& limits);
 
 }  // namespace perch::process

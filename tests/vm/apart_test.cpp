@@ -97,7 +97,7 @@ TEST_CASE("a worker that divides its own cgroup, as a perch does, is started aga
       "\"\n[workers.app]\nlisteners = [\"api\"]\ncommand = [\"/bin/sh\", \"-c\", '''"
       "IFS=: read -r a b path < /proc/self/cgroup; own=/sys/fs/cgroup$path; "
       "/bin/busybox mkdir $own/leaf; echo $$ > $own/leaf/cgroup.procs; "
-      "echo +pids > $own/cgroup.subtree_control; exec " +
+      "echo +memory > $own/cgroup.subtree_control; exec " +
       from_build("PERCH_TEST_WORKER") + " --by listen-fds''']\n";
   const PerchProcess perch(directory, config, container.inside());
   REQUIRE(perch.wait_ready());
@@ -110,12 +110,16 @@ TEST_CASE("a worker that divides its own cgroup, as a perch does, is started aga
   }
 }
 
-TEST_CASE("when perch ends the container's cgroup is as it was") {
+TEST_CASE(
+    "controllers are switched on when a worker needs them; when perch ends all is as it was") {
   Service service({.access = CgroupAccess::Writable});
-  CHECK(service.container().read("cgroup.subtree_control").contains("memory"));
+  const auto enabled = [&] { return service.container().read("cgroup.subtree_control"); };
+  CHECK(enabled() == "memory\n");
+  service.reconfigure({.worker = "pids_max = 50\ncpu_weight = 300"});
+  CHECK(wait_until([&] { return enabled() == "cpu memory pids\n"; }));
   service.perch().process().signal(SIGTERM);
   CHECK(service.perch().process().wait() == exited(0));
-  CHECK(service.container().read("cgroup.subtree_control").empty());
+  CHECK(enabled().empty());
   CHECK(service.container().read("perch-self/cgroup.type").empty());
 }
 

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <filesystem>
 
 #include "common/posix/file.h"
 #include "tests/support/temporary_directory.h"
@@ -60,6 +61,22 @@ TEST_CASE("limits are written as configured, and the kernel's defaults where not
   CHECK(apply_limits(bare, {}).empty());
   CHECK(written(fresh, "memory.max") == "max");
   CHECK(written(fresh, "memory.high") == "max");
+}
+
+TEST_CASE("a controller is switched on for the workers by the first that has a limit of it") {
+  const test::TemporaryDirectory divided;
+  const auto switched_on = [&] { return written(divided, "cgroup.subtree_control"); };
+  test::write_text(divided.path("cgroup.subtree_control"), "");
+  std::filesystem::create_directory(divided.path("app"));
+  const MemoryCgroup cgroup{CgroupVersion::V2, divided.path("app"), false};
+  CHECK(apply_limits(cgroup, {}).empty());
+  CHECK(switched_on().empty());
+  CHECK(apply_limits(cgroup, {.pids_max = 20}).size() == 1);
+  CHECK(switched_on() == "+pids");
+  test::write_text(divided.path("app/pids.max"), "max");
+  test::write_text(divided.path("cgroup.subtree_control"), "");
+  CHECK(apply_limits(cgroup, {.pids_max = 20}).empty());
+  CHECK(switched_on().empty());
 }
 
 TEST_CASE("what cannot be applied is named with its key and its file") {
