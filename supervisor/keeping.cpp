@@ -112,7 +112,7 @@ void Keeping::claimed() {
   stage_ = Stage::Running;
   if (!line_) return;
   for (const auto& [key, fetched] : std::exchange(fetched_, {})) {
-    if (!is_ours(fetched)) continue;
+    if (!is_ours(fetched) || find(key)) continue;
     log_.info("keeper {}: drops {}: no listener has this path any more", line_->path(), key);
     line_->touch(key);
   }
@@ -234,8 +234,9 @@ void Keeping::offer_again() {
 void Keeping::look() {
   if (!connected() || stage_ == Stage::Claiming) return;
   std::map<std::string, std::weak_ptr<listener::Listener>> now;
-  for (const auto& [name, listener] : listeners_.all())
+  for (const auto& [name, listener] : listeners_.all()) {
     now[normal_socket_path(listener->path())] = listener;
+  }
   for (const auto& [key, listener] : now) {
     const auto before = offered_.find(key);
     if (before == offered_.end() || before->second.lock() != listener.lock()) line_->touch(key);

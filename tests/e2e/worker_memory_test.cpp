@@ -77,6 +77,21 @@ TEST_CASE("a limit below what the worker has waits for its next start") {
   CHECK(worker()["deaths"]["oom-kill"] == 0);
 }
 
+TEST_CASE("limits that do not fit into the container together are told of, by a check too") {
+  const Scene scene;
+  if (!scene.possible()) return;
+  TwoWorkers workers(max_of(worker_mib()), {.cgroups = {scene.container->procs()}});
+  const std::string told = "workers one, two: memory.max of all is";
+  CHECK_FALSE(workers.perch().log().contains(told));
+  workers.write_config(max_of(worker_mib() * 6));
+  REQUIRE(workers.perch().request("POST", "/v1/reload").status == 200);
+  CHECK(workers.perch().log().contains(told));
+  Process check({.argv = {perch_binary(), "check", "-c", workers.perch().config_path()},
+                 .cgroups = {scene.container->procs()}});
+  CHECK(check.wait() == exited(0));
+  CHECK(check.err().contains(told));
+}
+
 TEST_CASE("a worker's cgroup goes with perch") {
   const Scene scene;
   if (!scene.possible()) return;
