@@ -30,6 +30,12 @@ void put_all(TaskFiles& files) {
   REQUIRE(files.mark_finished("").has_value());
 }
 
+void make_finished(const Store& store, const std::string& id) {
+  auto files = store.create(id, manifest_of(2500));
+  REQUIRE(files.has_value());
+  put_all(*files);
+}
+
 std::string content_of(const TaskFiles& files) {
   std::string content(files.layout().length, '\0');
   REQUIRE(files.read(0, std::as_writable_bytes(std::span(content))).has_value());

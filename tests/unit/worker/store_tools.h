@@ -25,6 +25,8 @@ std::span<const std::byte> bytes(std::string_view text);
 void put(TaskFiles& files, std::uint32_t number, char fill, std::uint64_t size = kPiece);
 // All pieces, of the letters 'x', 'y', 'z', and marked finished.
 void put_all(TaskFiles& files);
+// A finished task of three pieces, 2500 bytes.
+void make_finished(const Store& store, const std::string& id = kId);
 std::string content_of(const TaskFiles& files);
 
 // Writes one byte over another.

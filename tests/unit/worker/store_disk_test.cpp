@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Disks that are full, read-only or broken. Real ones where a mount makes them; for quotas and
+// failing disks the kernel is told by a seccomp filter to answer so.
+#include <doctest/doctest.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <csignal>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <system_error>
+
+#include "tests/support/requirement.h"
+#include "tests/unit/worker/store_tools.h"
+
+namespace perch::peer {
+namespace {
+
+// In a thread of its own: mounts and filters end with it.
+void apart(const std::function<void()>& what) { std::async(std::launch::async, what).get(); }
+
+void must(bool done, const char* what) {
+  if (!done) throw std::system_error(errno, std::generic_category(), what);
+}
+
+// A file system of this size, or as it was with MS_REMOUNT, seen by this thread alone.
+void mount_tmpfs(const std::string& directory, unsigned long flags, const char* options) {
+  if ((flags & MS_REMOUNT) == 0) {
+    must(::unshare(CLONE_NEWNS) == 0, "unshare");
+    must(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "make private");
+  }
+  must(::mount("none", directory.c_str(), "tmpfs", flags, options) == 0, "mount");
+}
+
+// From here on this thread's calls of that name fail so.
+void answer(int call, int error) {
+  const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ALLOW),
+                                                                 &seccomp_release);
+  must(seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(static_cast<unsigned>(error)), call, 0) == 0,
+       "rule");
+  must(seccomp_load(filter.get()) == 0, "load");
+}
+
+std::string block(std::size_t size) { return std::string(size, 'x'); }
+
+}  // namespace
+
+TEST_CASE("a disk that is too small refuses a task before the download, and leaves nothing of it") {
+  if (!test::have(test::is_root(), "needs root: mount")) return;
+  apart([] {
+    const test::TemporaryDirectory directory;
+    mount_tmpfs(directory.path(), 0, "size=1m,mode=0700");
+    const StoreWorld world(directory.path());
+    const Store store = world.open();
+    const auto files = store.create(kId, {"http://origin/file", {8U << 20U, 4U << 20U}, {}, 1});
+    REQUIRE_FALSE(files.has_value());
+    CHECK(files.error().is(ENOSPC));
+    CHECK(files.error().text() ==
+          world.path("data") + ": reserve 8388608 bytes: No space left on device");
+    CHECK(store.list().empty());
+    CHECK(store.create(kId, manifest_of(2500)).has_value());
+  });
+}
+
+TEST_CASE("a disk that fills in the middle stops the task; what was recorded stays right") {
+  if (!test::have(test::is_root(), "needs root: mount")) return;
+  apart([] {
+    const test::TemporaryDirectory directory;
+    mount_tmpfs(directory.path(), 0, "size=1m,mode=0700");
+    const StoreWorld world(directory.path());
+    const Store store = world.open();
+    auto files = store.create_unsized(kId, {"http://origin/file", {0, 4U << 20U}, {}, 1});
+    REQUIRE(files.has_value());
+    std::uint64_t put = 0;
+    auto appended = files->append(0, bytes(block(65536)));
+    for (; appended && put < (2U << 20U); appended = files->append(0, bytes(block(65536)))) {
+      put += 65536;
+    }
+    REQUIRE_FALSE(appended.has_value());
+    CHECK(appended.error().is(ENOSPC));
+    CHECK(files->bytes_done(0) == put);
+    CHECK(files->verify(0).value());
+    // Another task makes room by going.
+    REQUIRE(store.remove(kId).has_value());
+  });
+}
+
+TEST_CASE("a read-only file system is refused at the start") {
+  if (!test::have(test::is_root(), "needs root: mount")) return;
+  apart([] {
+    const test::TemporaryDirectory directory;
+    mount_tmpfs(directory.path(), 0, "size=1m,mode=0700");
+    const StoreWorld world(directory.path());
+    {
+      const Store store = world.open();
+    }
+    mount_tmpfs(directory.path(), MS_REMOUNT | MS_RDONLY, "size=1m,mode=0700");
+    const auto store = world.try_open();
+    REQUIRE_FALSE(store.has_value());
+    CHECK(store.error().is(EROFS));
+    CHECK(store.error().text().find(directory.path()) != std::string::npos);
+  });
+}
+
+TEST_CASE("a limit on the size of files is an error like a full disk") {
+  const StoreWorld world;
+  const Store store = world.open();
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto old = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{.rlim_cur = 65536, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const auto files = store.create(kId, manifest_of(1'000'000));
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  (void)std::signal(SIGXFSZ, old);
+  REQUIRE_FALSE(files.has_value());
+  CHECK(files.error().is(EFBIG));
+  CHECK(store.list().empty());
+}
+
+TEST_CASE("whichever call fails, and however: it is said by name, and no wrong task is left") {
+  constexpr std::array kCalls{SCMP_SYS(fallocate), SCMP_SYS(ftruncate), SCMP_SYS(pwrite64),
+                              SCMP_SYS(fsync),     SCMP_SYS(fdatasync), SCMP_SYS(renameat),
+                              SCMP_SYS(mkdirat),   SCMP_SYS(unlinkat)};
+  for (const int call : kCalls) {
+    for (const int error : {ENOSPC, EDQUOT, EROFS, EIO}) {
+      CAPTURE(call);
+      CAPTURE(error);
+      const StoreWorld world;
+      make_finished(world.open(), kOtherId);
+      std::string problem;
+      apart([&] {
+        const Store store = world.open();
+        answer(call, error);
+        auto files = store.create(kId, manifest_of(1500));
+        Result<void> done;
+        if (files) done = files->append(0, bytes(block(1000)));
+        if (files && done) done = files->append(1, bytes(block(500)));
+        if (files && done) done = files->mark_finished("");
+        if (!files) problem = files.error().text();
+        if (files && !done) problem = done.error().text();
+        // Removing is the one thing that needs no room.
+        if (problem.empty()) done = store.remove(kOtherId);
+        if (problem.empty() && !done) problem = done.error().text();
+      });
+      CHECK(problem.find(world.directory()) != std::string::npos);
+      CHECK(problem.ends_with(std::generic_category().message(error)));
+      const Store store = world.open();
+      (void)store.collect({}, [](const std::string&) { return false; });
+      auto files = store.find(kId);
+      if (files && files->done_count() == 2) CHECK(content_of(*files) == block(1500));
+      if (call != SCMP_SYS(unlinkat)) CHECK(content_of(*store.find(kOtherId)).size() == 2500);
+      CHECK(store.create(kId, manifest_of(1500)).has_value());
+    }
+  }
+}
+
+}  // namespace perch::peer
