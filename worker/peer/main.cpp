@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -25,7 +26,8 @@ constexpr int kExitUsage = 2;
 int serve(const PeerOptions& options, steady_clock::time_point started) {
   spdlog::set_default_logger(spdlog::stderr_logger_st("perch-peer"));
   curl_global_init(CURL_GLOBAL_DEFAULT);
-  // Without one nothing of earlier processes is believed unseen.
+  (void)std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
+  // Without a boot id nothing of earlier processes is believed unseen.
   const std::string boot_id = current_boot_id().value_or("");
   auto store = Store::open(options.store,
                            {boot_id, [](const std::string& line) { spdlog::warn("{}", line); }});

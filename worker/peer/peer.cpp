@@ -20,6 +20,7 @@ using std::chrono::steady_clock;
 
 // Perch waits for this long when it says nothing else; a little is left for the end itself.
 constexpr milliseconds kDrainMargin{500};
+constexpr std::chrono::minutes kCollectionInterval{1};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -42,10 +43,12 @@ Peer::Peer(const PeerOptions& options, Store store, steady_clock::time_point sta
       calls_({loop_, downloads_, host_name()}, [this] { stop_if_drained(); }),
       mailbox_(loop_),
       servers_(mailbox_, calls_),
-      drain_deadline_(loop_, [this](auto) {
-        spdlog::warn("drain: time is over, the calls left are told to come again");
-        calls_.end_all("the peer restarts: ask again");
-      }) {}
+      drain_deadline_(loop_,
+                      [this](auto) {
+                        spdlog::warn("drain: time is over, the calls left are told to come again");
+                        calls_.end_all("the peer restarts: ask again");
+                      }),
+      collection_(loop_, [this](auto) { collect(); }) {}
 
 Result<void> Peer::run() {
   auto begun = begin();
@@ -148,6 +151,16 @@ void Peer::on_listening() {
   const auto taken = duration_cast<milliseconds>(steady_clock::now() - started_);
   spdlog::info("listening: {} tasks ({} finished), {} pieces found, ready in {} ms", census.tasks,
                census.finished_tasks, census.pieces, taken.count());
+  collect();
+}
+
+void Peer::collect() {
+  const auto removed = store_.collect(
+      options_.keep, [this](const std::string& id) { return downloads_.in_use(id); });
+  for (const Candidate& task : removed) {
+    spdlog::info("removed from the store: {} ({} bytes)", task.id, task.bytes);
+  }
+  collection_.arm(kCollectionInterval);
 }
 
 void Peer::drain(const char* why, std::chrono::nanoseconds deadline) {

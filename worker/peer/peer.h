@@ -20,6 +20,7 @@ namespace perch::peer {
 struct PeerOptions {
   std::string store;
   std::string socket;  // used where there is no perch
+  GcLimits keep;       // what the store holds at most
   std::size_t connections = 4;
   std::chrono::milliseconds drain_timeout{20'000};
 };
@@ -42,6 +43,7 @@ class Peer {
   void on_listening();
   void drain(const char* why, std::chrono::nanoseconds deadline);
   void stop_if_drained();
+  void collect();
   void tell_perch(Result<void> (worker::Channel::*what)());
 
   PeerOptions options_;
@@ -58,6 +60,7 @@ class Peer {
   std::map<std::string, std::unique_ptr<Acceptor>> acceptors_;
   std::vector<SignalWatcher> signals_;
   Timer drain_deadline_;
+  Timer collection_;
   bool draining_ = false;
 };
 

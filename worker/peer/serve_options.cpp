@@ -1,13 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/serve_options.h"
 
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
+#include <map>
 
 namespace perch::peer {
+namespace {
+
+const std::map<std::string, std::uint64_t> kSeconds{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+constexpr std::uint64_t kMost = 1ULL << 62U;
+constexpr std::uint64_t kYear = 365ULL * 86400;
+
+}  // namespace
 
 CLI::App* add_serve(CLI::App& app, PeerOptions& options) {
   auto* serve = app.add_subcommand("serve", "Serve Dragonfly's download API");
   serve->add_option("--store", options.store, "Directory that keeps tasks and pieces")->required();
+  serve->add_option("--store-max", options.keep.max_bytes, "What the store keeps at most: 20GiB")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->check(CLI::Range(std::uint64_t{1}, kMost).description(""))
+      ->type_name("SIZE");
+  serve
+      ->add_option_function<std::uint64_t>(
+          "--store-age",
+          [&options](std::uint64_t age) { options.keep.max_age = std::chrono::seconds(age); },
+          "How long it keeps what is not used: 7d")
+      ->transform(
+          CLI::AsNumberWithUnit(kSeconds, CLI::AsNumberWithUnit::UNIT_REQUIRED).description(""))
+      ->check(CLI::Range(std::uint64_t{1}, 10 * kYear).description(""))
+      ->type_name("DURATION");
   auto* socket = serve->add_option("--socket", options.socket,
                                    "Path to listen on when perch does not hand over a listener");
   if (std::getenv(worker::kChannelVariable) == nullptr) socket->required();

@@ -22,9 +22,9 @@ namespace {
 
 constexpr int kChannelFd = 3;
 
-std::vector<std::string> origin_command(const std::vector<std::string>& arguments) {
-  std::vector<std::string> argv{"python3", from_build("ORIGIN")};
-  argv.insert(argv.end(), arguments.begin(), arguments.end());
+std::vector<std::string> with_options(std::vector<std::string> argv,
+                                      const std::vector<std::string>& options) {
+  argv.insert(argv.end(), options.begin(), options.end());
   return argv;
 }
 
@@ -42,7 +42,7 @@ void wait_readable(int fd) {
 }  // namespace
 
 OriginServer::OriginServer(const std::vector<std::string>& arguments)
-    : process_({.argv = origin_command(arguments)}) {
+    : process_({.argv = with_options({"python3", from_build("ORIGIN")}, arguments)}) {
   if (!wait_until([&] { return process_.out().ends_with("\n"); })) {
     throw std::runtime_error("the origin does not start: " + process_.err());
   }
@@ -55,8 +55,8 @@ std::uint64_t OriginServer::bytes_sent() const {
   return nlohmann::json::parse(stats.out).at("bytes").get<std::uint64_t>();
 }
 
-RunningPeer::RunningPeer(int listener, const std::string& store)
-    : RunningPeer(channel_pair(), store) {
+RunningPeer::RunningPeer(int listener, const std::vector<std::string>& options)
+    : RunningPeer(channel_pair(), options) {
   if (!says("HELLO", "1")) throw std::runtime_error("no hello: " + process_.err());
   const std::array fds{listener};
   if (!send_datagram(channel_.get(), "LISTEN_FDS=1\nLISTEN_FDNAMES=peer\n", fds)) {
@@ -64,9 +64,10 @@ RunningPeer::RunningPeer(int listener, const std::string& store)
   }
 }
 
-RunningPeer::RunningPeer(std::pair<UniqueFd, UniqueFd> channel, const std::string& store)
+RunningPeer::RunningPeer(std::pair<UniqueFd, UniqueFd> channel,
+                         const std::vector<std::string>& options)
     : channel_(std::move(channel.first)),
-      process_({.argv = {from_build("PERCH_PEER"), "serve", "--store", store},
+      process_({.argv = with_options({from_build("PERCH_PEER"), "serve"}, options),
                 .environment = {"PERCH_CHANNEL=" + std::to_string(kChannelFd)},
                 .fds = {{kChannelFd, channel.second.get()}}}) {}
 
@@ -93,8 +94,9 @@ PeerWorld::PeerWorld() {
   listener_ = std::move(*listener);
 }
 
-std::unique_ptr<RunningPeer> PeerWorld::start_peer() const {
-  auto running = std::make_unique<RunningPeer>(listener_.get(), path("store"));
+std::unique_ptr<RunningPeer> PeerWorld::start_peer(const std::vector<std::string>& more) const {
+  auto running = std::make_unique<RunningPeer>(listener_.get(),
+                                               with_options({"--store", path("store")}, more));
   if (!running->says("READY", "1")) throw std::runtime_error(running->process().err());
   return running;
 }

@@ -36,7 +36,8 @@ class OriginServer {
 // perch's end of a peer's life.
 class RunningPeer {
  public:
-  RunningPeer(int listener, const std::string& store);
+  // `options` are those of "perch-peer serve".
+  RunningPeer(int listener, const std::vector<std::string>& options);
 
   [[nodiscard]] Process& process() noexcept { return process_; }
   void say(std::string_view message) const;
@@ -45,7 +46,7 @@ class RunningPeer {
   void kill();
 
  private:
-  explicit RunningPeer(std::pair<UniqueFd, UniqueFd> channel, const std::string& store);
+  RunningPeer(std::pair<UniqueFd, UniqueFd> channel, const std::vector<std::string>& options);
 
   UniqueFd channel_;
   Process process_;
@@ -56,7 +57,8 @@ class PeerWorld {
   PeerWorld();
 
   // Returns once it is ready.
-  [[nodiscard]] std::unique_ptr<RunningPeer> start_peer() const;
+  [[nodiscard]] std::unique_ptr<RunningPeer> start_peer(
+      const std::vector<std::string>& more = {}) const;
   // A channel of its own; calls on it wait for the peer.
   [[nodiscard]] std::shared_ptr<grpc::Channel> connect() const;
   [[nodiscard]] Command get(const std::string& url, const std::string& output,
