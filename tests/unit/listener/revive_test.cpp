@@ -13,6 +13,7 @@
 
 #include "supervisor/listener/sight.h"
 #include "tests/support/few_descriptors.h"
+#include "tests/support/requirement.h"
 #include "tests/unit/listener/scene.h"
 
 namespace perch::listener {
@@ -147,6 +148,21 @@ TEST_CASE("where the directory is away nobody can tell, and nothing of what is k
   CHECK(contains(why, "does not exist"));
   CHECK(contains(try_claim(request_for(path)), "owned"));
   CHECK(revive(kept.hand_out(), request_for(path)));
+}
+
+TEST_CASE("who may not look into the directory cannot tell") {
+  if (!test::have(test::is_root(), "needs root: setuid")) return;
+  const Scene scene;
+  const std::string path = scene / "a.sock";
+  const Kept kept(path);
+  REQUIRE(::chmod(scene.directory().c_str(), 0700) == 0);
+  Process stranger([&] {
+    if (::setuid(12345) != 0) return 2;
+    const std::string why = kept.why_not(path);
+    return contains(why, "cannot tell: ") && contains(why, "Permission denied") ? 0 : 1;
+  });
+  CHECK(stranger.wait() == 0);
+  CHECK(contains(try_claim(request_for(path)), "owned"));
 }
 
 TEST_CASE("however few descriptors can be had, what is kept is taken up or stays as it is") {
