@@ -21,7 +21,7 @@ struct PeerOptions {
   std::string store;
   std::string socket;  // used where there is no perch
   GcLimits keep;       // what the store holds at most
-  std::size_t connections = 4;
+  DownloadOptions downloads;
   std::chrono::milliseconds drain_timeout{20'000};
 };
 
@@ -50,7 +50,6 @@ class Peer {
   std::chrono::steady_clock::time_point started_;
   Loop loop_;
   Store store_;
-  CurlLoop curl_;
   Downloads downloads_;
   Calls calls_;
   Mailbox mailbox_;

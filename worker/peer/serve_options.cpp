@@ -13,6 +13,29 @@ const std::map<std::string, std::uint64_t> kSeconds{{"s", 1}, {"m", 60}, {"h", 3
 constexpr std::uint64_t kMost = 1ULL << 62U;
 constexpr std::uint64_t kYear = 365ULL * 86400;
 
+void add_downloads(CLI::App& serve, DownloadOptions& options) {
+  serve.add_option("--connections", options.connections_per_task, "To the origin, for one task")
+      ->check(CLI::Range(1, 16))
+      ->capture_default_str();
+  serve.add_option("--connections-in-all", options.connections_in_all, "To all origins")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  serve.add_option("--rate", options.rate_in_all, "SIZE a second from all origins; 0: no limit")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->check(CLI::Range(std::uint64_t{0}, kMost).description(""))
+      ->type_name("SIZE");
+  serve.add_option("--rate-per-task", options.rate_per_task, "SIZE a second for one task")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->check(CLI::Range(std::uint64_t{0}, kMost).description(""))
+      ->type_name("SIZE");
+  serve.add_option("--upstream-proxy", options.upstream_proxy,
+                   "URL of an HTTP proxy to fetch through, as a Dragonfly peer has one");
+  serve
+      .add_option("--ca-file", options.ca_file,
+                  "Authorities (PEM) that https origins are checked with; else the system's")
+      ->check(CLI::ExistingFile);
+}
+
 }  // namespace
 
 CLI::App* add_serve(CLI::App& app, PeerOptions& options) {
@@ -34,9 +57,7 @@ CLI::App* add_serve(CLI::App& app, PeerOptions& options) {
   auto* socket = serve->add_option("--socket", options.socket,
                                    "Path to listen on when perch does not hand over a listener");
   if (std::getenv(worker::kChannelVariable) == nullptr) socket->required();
-  serve->add_option("--connections", options.connections, "To the origin, for one task")
-      ->check(CLI::Range(1, 16))
-      ->capture_default_str();
+  add_downloads(*serve, options.downloads);
   serve->footer("Exit status: 0 asked to stop, 1 the system refused, 2 usage.");
   return serve;
 }

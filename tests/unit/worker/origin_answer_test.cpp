@@ -48,33 +48,65 @@ TEST_CASE("one byte tells what the file is") {
   CHECK_FALSE(whole->ranges);
 
   CHECK(facts_of({416, {{"content-range", "bytes */0"}}})->length == 0);
+  CHECK_FALSE(facts_of({200, {}})->length.has_value());
+  CHECK_FALSE(facts_of({200, {{"content-length", "7"}, {"transfer-encoding", "chunked"}}})->length);
 }
 
 TEST_CASE("what cannot be downloaded is refused with its kind") {
+  using enum Failure::Kind;
   const auto kind = [](const OriginAnswer& answer) { return facts_of(answer).error().kind; };
-  CHECK(kind({200, {}}) == RefusalKind::Unsupported);
-  CHECK(kind({206, {{"content-range", "bytes 1-1/77"}}}) == RefusalKind::Unsupported);
-  CHECK(kind({404, {}}) == RefusalKind::NotFound);
-  CHECK(kind({403, {}}) == RefusalKind::Denied);
-  CHECK(kind({503, {}}) == RefusalKind::Unavailable);
-  CHECK(kind({429, {}}) == RefusalKind::Unavailable);
-  CHECK(kind({418, {}}) == RefusalKind::Unsupported);
+  CHECK(kind({206, {{"content-range", "bytes 1-1/77"}}}) == Unsupported);
+  CHECK(kind({404, {}}) == NotFound);
+  CHECK(kind({410, {}}) == NotFound);
+  CHECK(kind({401, {}}) == Denied);
+  CHECK(kind({403, {}}) == Denied);
+  CHECK(kind({503, {}}) == Unavailable);
+  CHECK(kind({429, {}}) == Unavailable);
+  CHECK(kind({304, {}}) == Unsupported);
+  CHECK(kind({418, {}}) == Unsupported);
 }
 
 TEST_CASE("bytes of another version never fit") {
+  using enum Failure::Kind;
   const ByteRange asked{100, 200};
-  CHECK(fit_of(part("bytes 100-199/1000"), kStored, asked) == Fit::Good);
-  CHECK(fit_of(part("bytes 100-199/1000", "\"v2\""), kStored, asked) == Fit::Changed);
-  CHECK(fit_of(part("bytes 100-199/1001"), kStored, asked) == Fit::Changed);
-  CHECK(fit_of({416, {}}, kStored, asked) == Fit::Changed);
-  CHECK(fit_of(part("bytes 100-198/1000"), kStored, asked) == Fit::Refused);
-  CHECK(fit_of({200, {{"etag", "\"v1\""}}}, kStored, asked) == Fit::Refused);
-  CHECK(fit_of({503, {}}, kStored, asked) == Fit::Refused);
+  const auto kind = [&](const OriginAnswer& answer) {
+    const auto misfit = misfit_of(answer, kStored, asked);
+    return misfit ? std::optional(misfit->kind) : std::nullopt;
+  };
+  CHECK(kind(part("bytes 100-199/1000")) == std::nullopt);
+  CHECK(kind(part("bytes 100-150/1000")) == std::nullopt);
+  CHECK(kind({206, {{"content-range", "bytes 100-199/1000"}}}) == std::nullopt);
+  CHECK(kind(part("bytes 100-199/1000", "\"v2\"")) == Changed);
+  CHECK(kind(part("bytes 100-199/1000", "W/\"v1\"")) == Changed);
+  CHECK(kind(part("bytes 100-199/1001")) == Changed);
+  CHECK(kind({412, {}}) == Changed);
+  CHECK(kind({416, {}}) == Changed);
+  CHECK(kind({200, {{"etag", "\"v2\""}}}) == Changed);
+  CHECK(kind({200, {{"etag", "\"v1\""}}}) == Unavailable);
+  CHECK(kind(part("bytes 99-199/1000")) == Unavailable);
+  CHECK(kind(part("bytes 100-200/1000")) == Unavailable);
+  CHECK(kind({503, {}}) == Unavailable);
+  CHECK(kind({404, {}}) == NotFound);
 
   const OriginAnswer whole{200, {{"etag", "\"v1\""}, {"content-length", "1000"}}};
-  CHECK(fit_of(whole, kStored, std::nullopt) == Fit::Good);
+  CHECK_FALSE(misfit_of(whole, kStored, std::nullopt).has_value());
   const OriginAnswer shorter{200, {{"etag", "\"v1\""}, {"content-length", "999"}}};
-  CHECK(fit_of(shorter, kStored, std::nullopt) == Fit::Changed);
+  CHECK(misfit_of(shorter, kStored, std::nullopt)->kind == Changed);
+}
+
+TEST_CASE("only a file with a validator is gone on with, and only the same one") {
+  const auto facts = [](const Headers& headers, std::uint64_t length = 1000) {
+    return OriginFacts{length, true, headers};
+  };
+  CHECK(same_file(kStored, facts({{"etag", "\"v1\""}})));
+  CHECK_FALSE(same_file(kStored, facts({{"etag", "\"v1\""}}, 999)));
+  CHECK_FALSE(same_file(kStored, facts({{"etag", "\"v2\""}})));
+  CHECK_FALSE(same_file(kStored, facts({})));
+  const Manifest without{"http://origin/file", {1000, 100}, {{"etag", "W/\"v1\""}}, 1};
+  CHECK_FALSE(same_file(without, facts({{"etag", "W/\"v1\""}})));
+  CHECK(version_of(kStored.headers) == "\"v1\"");
+  CHECK(version_of({{"last-modified", "Thu, 01 Jan 2026"}}) == "Thu, 01 Jan 2026");
+  CHECK(version_of(without.headers).empty());
 }
 
 }  // namespace perch::peer

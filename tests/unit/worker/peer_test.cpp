@@ -129,7 +129,7 @@ TEST_CASE("two calls for one task share one download") {
   CHECK(origin.bytes_sent() == 6000001);
 }
 
-TEST_CASE("a killed peer goes on where it was: finished pieces are not fetched again") {
+TEST_CASE("a killed peer goes on where it was: what it has is not fetched again") {
   const OriginServer origin({"--rate", "40000000"});
   const PeerWorld world;
   auto peer = world.start_peer();
@@ -147,8 +147,8 @@ TEST_CASE("a killed peer goes on where it was: finished pieces are not fetched a
   peer = world.start_peer();
   CHECK(client.wait() == exited(0));
   CHECK(peer->process().err().find(std::to_string(pieces) + " pieces found") != std::string::npos);
-  // The missing pieces, and one byte to ask what the file is; not one of the finished pieces.
-  CHECK(origin.bytes_sent() - sent == kSize - (pieces * 4 * kMiB) + 1);
+  // Of the missing pieces what was missing, and one byte to ask what the file is.
+  CHECK(origin.bytes_sent() - sent <= kSize - (pieces * 4 * kMiB) + 1);
   CHECK(sha256_of(world.path("out")) == sha256_at_origin(world, url));
 }
 
@@ -219,7 +219,7 @@ TEST_CASE("the output appears whole, with the digest it was asked to have") {
     fs::create_directory(world.path("wrong"));
     CHECK(download(world.connect(), request).status.error_code() == grpc::DATA_LOSS);
     CHECK(fs::is_empty(world.path("wrong")));
-    CHECK(world.stored_pieces() == 0);
+    CHECK(world.stored_pieces() == 3);  // it had been proven to be right
   }
 }
 

@@ -2,19 +2,16 @@
 #include "tests/unit/worker/peer_world.h"
 
 #include <grpcpp/create_channel.h>
-#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <signal.h>
 
 #include <array>
 #include <stdexcept>
 
-#include "common/posix/file.h"
 #include "common/posix/notify_message.h"
 #include "common/posix/unix_socket.h"
 #include "tests/support/requirement.h"
 #include "worker/peer/service/own_listener.h"
-#include "worker/peer/store/digest.h"
 #include "worker/peer/store/store.h"
 
 namespace perch::test {
@@ -40,20 +37,6 @@ void wait_readable(int fd) {
 }
 
 }  // namespace
-
-OriginServer::OriginServer(const std::vector<std::string>& arguments)
-    : process_({.argv = with_options({"python3", from_build("ORIGIN")}, arguments)}) {
-  if (!wait_until([&] { return process_.out().ends_with("\n"); })) {
-    throw std::runtime_error("the origin does not start: " + process_.err());
-  }
-  const std::string line = process_.out();
-  address_ = "http://127.0.0.1:" + line.substr(5, line.size() - 6);
-}
-
-std::uint64_t OriginServer::bytes_sent() const {
-  const auto stats = run({.argv = {"curl", "-sS", url("/stats")}});
-  return nlohmann::json::parse(stats.out).at("bytes").get<std::uint64_t>();
-}
 
 RunningPeer::RunningPeer(int listener, const std::vector<std::string>& options)
     : RunningPeer(channel_pair(), options) {
@@ -150,14 +133,6 @@ Answer download(const std::shared_ptr<grpc::Channel>& channel,
   }
   answer.status = stream->Finish();
   return answer;
-}
-
-std::string sha256_of(const std::string& path) {
-  const auto content = read_file(path, std::size_t{1} << 30U);
-  if (!content) throw std::runtime_error(content.error().text());
-  peer::Hasher hasher(peer::HashKind::Sha256);
-  hasher.add(*content);
-  return "sha256:" + hasher.hex();
 }
 
 }  // namespace perch::test

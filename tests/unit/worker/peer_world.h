@@ -15,23 +15,9 @@
 #include "common/posix/fd_passing.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/unit/worker/origin_server.h"
 
 namespace perch::test {
-
-// tests/fixtures/origin.py.
-class OriginServer {
- public:
-  explicit OriginServer(const std::vector<std::string>& arguments = {});
-
-  // "http://127.0.0.1:port" + path.
-  [[nodiscard]] std::string url(const std::string& path) const { return address_ + path; }
-  // Body bytes it has sent, those of its statistics not counted.
-  [[nodiscard]] std::uint64_t bytes_sent() const;
-
- private:
-  Process process_;
-  std::string address_;
-};
 
 // perch's end of a peer's life.
 class RunningPeer {
@@ -81,8 +67,5 @@ struct Answer {
   std::string task_id;
 };
 Answer download(const std::shared_ptr<grpc::Channel>& channel, const common::v2::Download& request);
-
-// "sha256:<hex>" of a file.
-std::string sha256_of(const std::string& path);
 
 }  // namespace perch::test

@@ -18,29 +18,47 @@ std::vector<ByteRange> all_of(RangePlan plan) {
 
 TEST_CASE("each missing piece is one request, in order") {
   const PieceLayout layout{10, 4};
-  const RangePlan plan(layout, true, [](std::uint32_t number) { return number == 1; });
+  const RangePlan plan(layout, true, [](std::uint32_t number) { return number == 1 ? 4 : 0; });
   CHECK(all_of(plan) == std::vector<ByteRange>{{0, 4}, {8, 10}});
+}
+
+TEST_CASE("what is there of a piece is not asked for again") {
+  const PieceLayout layout{10, 4};
+  const RangePlan plan(layout, true, [](std::uint32_t number) { return number == 0 ? 3 : 1; });
+  CHECK(all_of(plan) == std::vector<ByteRange>{{3, 4}, {5, 8}, {9, 10}});
 }
 
 TEST_CASE("without ranges the whole file is asked for, if anything is missing") {
   const PieceLayout layout{10, 4};
-  CHECK(all_of({layout, false, [](std::uint32_t number) { return number < 2; }}) ==
+  CHECK(all_of({layout, false, [](std::uint32_t number) { return number < 2 ? 4 : 1; }}) ==
         std::vector<ByteRange>{{0, 10}});
-  CHECK(all_of({layout, false, [](std::uint32_t) { return true; }}).empty());
+  CHECK(all_of({layout, false, [&](std::uint32_t number) { return layout.piece(number).size(); }})
+            .empty());
 }
 
-TEST_CASE("a range that failed comes next again") {
+TEST_CASE("a range that did not come, or not all of it, comes next again") {
   const PieceLayout layout{10, 4};
-  RangePlan plan(layout, true, [](std::uint32_t) { return false; });
+  std::uint64_t came = 0;
+  RangePlan plan(layout, true, [&](std::uint32_t number) { return number == 0 ? came : 0; });
   const auto first = plan.next();
   plan.give_back(*first);
   CHECK(plan.next() == first);
+  came = 3;
+  plan.give_back(*first);
+  CHECK(plan.next() == ByteRange{3, 4});
   CHECK(plan.next() == ByteRange{4, 8});
+  CHECK_FALSE(plan.exhausted());
+}
+
+TEST_CASE("a file without a known length is one range without an end") {
+  RangePlan plan = RangePlan::without_end();
+  CHECK(plan.next()->begin == 0);
+  CHECK(plan.exhausted());
 }
 
 TEST_CASE("an empty file needs no request") {
-  CHECK(all_of({{0, 4}, true, [](std::uint32_t) { return false; }}).empty());
-  CHECK(all_of({{0, 4}, false, [](std::uint32_t) { return false; }}).empty());
+  CHECK(all_of({{0, 4}, true, [](std::uint32_t) { return 0; }}).empty());
+  CHECK(all_of({{0, 4}, false, [](std::uint32_t) { return 0; }}).empty());
 }
 
 }  // namespace perch::peer

@@ -9,11 +9,6 @@
 #include "common/value/error.h"
 
 namespace perch::peer {
-namespace {
-
-constexpr long kMaxConnections = 16;
-
-}  // namespace
 
 struct CurlLoop::Callbacks {
   static int on_socket(CURL* /*easy*/, curl_socket_t socket, int what, void* self,
@@ -34,7 +29,7 @@ struct CurlLoop::Callbacks {
 
 void CurlLoop::Cleanup::operator()(void* multi) const noexcept { curl_multi_cleanup(multi); }
 
-CurlLoop::CurlLoop(Loop& loop)
+CurlLoop::CurlLoop(Loop& loop, std::size_t connections)
     : loop_(loop),
       timer_(loop, [this](auto) { act(CURL_SOCKET_TIMEOUT, 0); }),
       multi_(curl_multi_init()) {
@@ -44,7 +39,7 @@ CurlLoop::CurlLoop(Loop& loop)
   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &Callbacks::on_timer);
   curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, kMaxConnections);
+  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(connections));
 }
 
 CurlLoop::~CurlLoop() = default;

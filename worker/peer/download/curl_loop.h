@@ -3,6 +3,7 @@
 // wake up; nothing here blocks. Outlives every Transfer that runs on it.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,7 +16,8 @@ namespace perch::peer {
 
 class CurlLoop {
  public:
-  explicit CurlLoop(Loop& loop);
+  // `connections` at most, those that idle included.
+  CurlLoop(Loop& loop, std::size_t connections);
   ~CurlLoop();
   CurlLoop(const CurlLoop&) = delete;
   CurlLoop& operator=(const CurlLoop&) = delete;

@@ -2,217 +2,273 @@
 #include "worker/peer/download/download.h"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 namespace perch::peer {
 namespace {
 
 using std::chrono::milliseconds;
+using Ask = Fetch::Job::Ask;
 
-constexpr int kMaxFailuresInRow = 8;
-constexpr milliseconds kFirstDelay{100};
-constexpr milliseconds kMaxDelay{5000};
-
-Failure failure_of(const Refusal& refusal) {
-  using enum RefusalKind;
-  switch (refusal.kind) {
-    case NotFound:
-      return {Failure::Kind::NotFound, refusal.reason};
-    case Denied:
-      return {Failure::Kind::Denied, refusal.reason};
-    case Unsupported:
-      return {Failure::Kind::Unsupported, refusal.reason};
-    case Unavailable:
-      return {Failure::Kind::Unavailable, refusal.reason};
+std::uint64_t bytes_stored(const TaskFiles& files) {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t number = 0; number < files.layout().count(); ++number) {
+    bytes += files.bytes_done(number);
   }
-  std::unreachable();
+  return bytes;
 }
 
-bool same_file(const Manifest& stored, const OriginFacts& now) {
-  const std::string validator = validator_of(stored.headers);
-  return !validator.empty() && validator == validator_of(now.headers) &&
-         stored.layout.length == now.length;
+PieceLayout layout_for(const OriginFacts& facts, const DownloadSpec& spec) {
+  const std::uint64_t length = facts.length.value_or(0);
+  return {length, spec.piece_length.value_or(piece_length_for(length))};
 }
+
+Failure impossible(const PieceLayout& layout) {
+  return {Failure::Kind::Unsupported, "a file of " + std::to_string(layout.length) +
+                                          " bytes has too many pieces of " +
+                                          std::to_string(layout.piece_length)};
+}
+
+Failure changed() { return {Failure::Kind::Changed, "the file changed at the origin: ask again"}; }
 
 }  // namespace
 
-// One answer on its way to the disk.
-struct Download::Fetch {
-  ByteRange range;
-  PieceSink sink;
-  Fit fit = Fit::Good;
-  std::optional<Error> error;  // of the disk
-  std::unique_ptr<Transfer> transfer;
-};
-
-Download::Download(const Room& room, DownloadSpec spec)
+Download::Download(const DownloadRoom& room, DownloadSpec spec)
     : room_(room),
       spec_(std::move(spec)),
+      backoff_(std::random_device()()),
+      rate_(room.options.rate_per_task),
       step_(room.loop, [](auto) {}),
-      news_(room.loop, [this](auto) { tell(); }) {}
+      news_(room.loop, [this](auto) { tell(); }) {
+  if (spec_.digest) verification_.want(*spec_.digest);
+}
 
-Download::~Download() = default;
+Download::~Download() { room_.slots.withdraw(*this); }
 
 void Download::begin() {
+  room_.traffic.downloads_started += 1;
   auto stored = room_.store.find(spec_.id);
-  if (!stored) return probe();
+  if (!stored) return ask();
   files_ = std::move(*stored);
-  if (!files_->needs_check()) next_to_verify_ = layout().count();
-  step_ = Timer(room_.loop, [this](auto) { verify_next(); });
-  step_.arm(milliseconds::zero());
+  if (auto touched = files_->touch(); !touched) return fail(failure_of(touched.error()));
+  if (files_->needs_check()) return later(&Download::check_next);
+  resume();
 }
 
-// One piece a turn: the loop stays free for others.
-void Download::verify_next() {
-  while (next_to_verify_ < layout().count() && !files_->done(next_to_verify_)) ++next_to_verify_;
-  if (next_to_verify_ == layout().count()) {
-    if (files_->needs_check()) {
-      if (auto believed = files_->believe(); !believed) return fail(believed.error());
-    }
-    // A finished task is not asked about again: it is what its id names.
-    return files_->done_count() == layout().count() ? start_fetching(true) : probe();
-  }
-  if (auto verified = files_->verify(next_to_verify_++); !verified) return fail(verified.error());
-  step_.arm(milliseconds::zero());
+void Download::want(const Digest& digest) {
+  verification_.want(digest);
+  if (complete_) later(&Download::examine);
 }
 
-// Asking for one byte tells length, version and whether ranges are known; a HEAD is refused by
-// many that sign their URLs for GET.
-void Download::probe() {
-  probe_ = std::make_unique<Transfer>(
-      room_.curl, spec_.origin, ByteRange{0, 1},
-      Transfer::Handlers{
-          .on_data =
-              [](const OriginAnswer& answer, auto) {
-                return answer.status == 206 ? Transfer::Next::Go : Transfer::Next::Abort;
-              },
-          .on_end = [this](const OriginAnswer& answer,
-                           const std::string& problem) { on_probed(answer, problem); }});
-}
-
-void Download::on_probed(const OriginAnswer& answer, const std::string& problem) {
-  probe_.reset();
-  // An answer without a range is cut off on purpose; a problem matters where there is no answer.
-  if (answer.status == 0) return try_again(problem);
-  const auto facts = facts_of(answer);
-  if (facts) return settle(*facts);
-  if (facts.error().kind == RefusalKind::Unavailable) return try_again(facts.error().reason);
-  fail(failure_of(facts.error()));
-}
-
-void Download::settle(const OriginFacts& facts) {
-  failures_in_row_ = 0;
-  if (files_ && same_file(files_->manifest(), facts)) return start_fetching(facts.ranges);
-  const std::uint64_t piece_length = spec_.piece_length.value_or(piece_length_for(facts.length));
-  const PieceLayout layout{facts.length, piece_length};
-  if (!layout.possible()) {
-    return fail({Failure::Kind::Unsupported, "a file of " + std::to_string(facts.length) +
-                                                 " bytes has too many pieces of " +
-                                                 std::to_string(piece_length)});
-  }
-  files_.reset();
-  auto made = room_.store.create(spec_.id, {spec_.origin.url, layout, facts.headers, 1});
-  if (!made) return fail(made.error());
-  files_ = std::move(*made);
-  start_fetching(facts.ranges);
-}
-
-void Download::start_fetching(bool origin_has_ranges) {
-  ranges_ = origin_has_ranges;
-  for (std::uint32_t number = 0; number < layout().count(); ++number) {
-    if (files_->done(number)) finished_.push_back(number);
-  }
-  plan_.emplace(layout(), ranges_, [this](std::uint32_t number) { return files_->done(number); });
-  known_ = true;
-  step_ = Timer(room_.loop, [this](auto) { fetch_more(); });
-  news_.arm(milliseconds::zero());
-  fetch_more();
-}
-
-void Download::fetch_more() {
-  if (step_.armed()) return;  // the origin has just failed: nobody asks it before the delay is over
-  while (fetches_.size() < room_.connections) {
-    const auto range = plan_->next();
-    if (!range) return;
-    start(*range);
-  }
-}
-
-void Download::start(ByteRange range) {
-  auto& fetch = *fetches_.emplace_back(std::make_unique<Fetch>(
-      range, PieceSink(*files_, range, [this](std::uint32_t number) { on_piece(number); })));
-  const auto asked = ranges_ ? std::optional(range) : std::nullopt;
-  fetch.transfer = std::make_unique<Transfer>(
-      room_.curl, spec_.origin, asked,
-      Transfer::Handlers{
-          .on_data = [this, &fetch](const OriginAnswer& answer,
-                                    auto data) { return on_data(fetch, answer, data); },
-          .on_end = [this, &fetch](
-                        const OriginAnswer& answer,
-                        const std::string& problem) { on_fetched(fetch, answer, problem); }});
-}
-
-// Inside curl: only notes what it sees, on_fetched() decides.
-Transfer::Next Download::on_data(Fetch& fetch, const OriginAnswer& answer,
-                                 std::span<const std::byte> data) {
-  const auto asked = ranges_ ? std::optional(fetch.range) : std::nullopt;
-  fetch.fit = fit_of(answer, files_->manifest(), asked);
-  if (fetch.fit != Fit::Good) return Transfer::Next::Abort;
-  auto put = fetch.sink.put(data);
-  if (put) return Transfer::Next::Go;
-  fetch.error.emplace(std::move(put.error()));
-  return Transfer::Next::Abort;
-}
-
-void Download::on_fetched(Fetch& fetch, const OriginAnswer& answer, const std::string& problem) {
-  const auto ended = std::ranges::find_if(fetches_, [&](auto& f) { return f.get() == &fetch; });
-  const std::unique_ptr<Fetch> last = std::move(*ended);
-  fetches_.erase(ended);
-  if (last->error) return fail(*last->error);
-  if (last->sink.full()) return fetch_more();
-  if (last->fit == Fit::Changed || answer.status == 416) {
-    return fail({Failure::Kind::Changed, "the file changed at the origin during the download"});
-  }
-  plan_->give_back(last->range);
-  const bool served = answer.status == 200 || answer.status == 206;
-  if (answer.status == 0 || served) {
-    if (last->fit == Fit::Refused)
-      return try_again("the origin sends another range than asked for");
-    return try_again(problem.empty() ? "the origin sends less than was asked for" : problem);
-  }
-  const Refusal refusal = refusal_of(answer.status);
-  if (refusal.kind == RefusalKind::Unavailable) return try_again(refusal.reason);
-  fail(failure_of(refusal));
-}
-
-void Download::on_piece(std::uint32_t number) {
-  failures_in_row_ = 0;
-  finished_.push_back(number);
-  if (complete()) {
-    if (auto marked = files_->mark_finished(""); !marked) return fail(marked.error());
-  }
-  news_.arm(milliseconds::zero());
-}
-
-void Download::try_again(std::string reason) {
-  if (failures_in_row_ >= kMaxFailuresInRow) {
-    return fail({Failure::Kind::Unavailable, std::move(reason)});
-  }
-  const auto delay = std::min(kMaxDelay, kFirstDelay * (1 << failures_in_row_));
-  failures_in_row_ += 1;
-  if (!known_) step_ = Timer(room_.loop, [this](auto) { probe(); });
+void Download::later(void (Download::*what)(), milliseconds delay) {
+  step_ = Timer(room_.loop, [this, what](auto) { (this->*what)(); });
   step_.arm(delay);
 }
 
-void Download::fail(const Error& error) {
-  const bool full = error.is(ENOSPC) || error.is(EDQUOT);
-  fail({full ? Failure::Kind::NoSpace : Failure::Kind::Internal, error.text()});
+// One piece a turn: the loop stays free for others.
+void Download::check_next() {
+  while (next_to_check_ < layout().count() && !files_->done(next_to_check_)) ++next_to_check_;
+  if (next_to_check_ == layout().count()) {
+    if (auto believed = files_->believe(); !believed) return fail(failure_of(believed.error()));
+    return resume();
+  }
+  const std::uint64_t before = files_->bytes_done(next_to_check_);
+  const auto good = files_->verify(next_to_check_++);
+  if (!good) return fail(failure_of(good.error()));
+  if (!*good) room_.traffic.refetched_bytes += before;
+  later(&Download::check_next);
+}
+
+void Download::resume() {
+  // A finished task is not asked about again: it is what its id names.
+  if (!all_done()) return ask();
+  announce();
+  examine();
+}
+
+void Download::ask() {
+  if (step_.armed()) return;
+  const bool more = plan_ ? !plan_->exhausted() : probe_ == nullptr;
+  if (more && fetches_.size() < room_.options.connections_per_task) room_.slots.ask(*this);
+}
+
+void Download::on_slot(ConnectionSlots::Slot slot) {
+  if (step_.armed()) return;
+  if (!plan_) {
+    probe_ = std::make_unique<Probe>(room_, spec_.origin, std::move(slot),
+                                     [this](const auto& facts) { on_probed(facts); });
+    return;
+  }
+  if (const auto range = plan_->next()) start(*range, std::move(slot));
+  ask();
+}
+
+void Download::on_crowded() {
+  if (how_ != Ask::Range || fetches_.size() < 2) return;
+  plan_->give_back(fetches_.back()->range());
+  const auto last = std::move(fetches_.back());
+  fetches_.pop_back();
+}
+
+void Download::on_probed(const std::expected<OriginFacts, Failure>& facts) {
+  const auto ended = std::move(probe_);
+  if (!facts) return on_failure(facts.error());
+  settle(*facts);
+}
+
+void Download::settle(const OriginFacts& facts) {
+  how_ = !facts.length ? Ask::UnknownLength : facts.ranges ? Ask::Range : Ask::WholeFile;
+  const PieceLayout layout = layout_for(facts, spec_);
+  const bool same = files_ && !from_nothing_ && same_file(files_->manifest(), facts);
+  if (same && !known_) room_.traffic.resumed_bytes += bytes_stored(*files_);
+  if (!same && known_) {
+    if (!from_nothing_) return fail(changed());
+    // Callers were told of pieces: another layout is another file, which has not their digest.
+    if (!facts.length || layout != this->layout()) return discard();
+  }
+  if (!same) {
+    if (!layout.possible()) return fail(impossible(layout));
+    begin_generation(facts, layout);
+    if (failure_) return;
+  }
+  from_nothing_ = false;
+  if (how_ == Ask::UnknownLength) {
+    plan_ = RangePlan::without_end();
+  } else {
+    plan_.emplace(this->layout(), how_ == Ask::Range,
+                  [this](std::uint32_t number) { return files_->bytes_done(number); });
+    announce();
+  }
+  plan_->exhausted() ? on_whole() : ask();
+}
+
+void Download::begin_generation(const OriginFacts& facts, const PieceLayout& layout) {
+  if (files_) room_.traffic.refetched_bytes += bytes_stored(*files_);
+  files_.reset();
+  Manifest manifest{spec_.origin.url, layout, facts.headers, 1};
+  auto made = facts.length ? room_.store.create(spec_.id, std::move(manifest))
+                           : room_.store.create_unsized(spec_.id, std::move(manifest));
+  if (!made) return fail(failure_of(made.error()));
+  files_ = std::move(*made);
+}
+
+void Download::announce() {
+  if (known_) return;
+  known_ = true;
+  for (std::uint32_t number = 0; number < layout().count(); ++number) {
+    if (files_->done(number)) finished_.push_back(number);
+  }
+  news_.arm(milliseconds::zero());
+}
+
+void Download::start(ByteRange range, ConnectionSlots::Slot slot) {
+  fetches_.push_back(std::make_unique<Fetch>(
+      room_, Fetch::Job{spec_.origin, *files_, rate_, range, how_}, std::move(slot),
+      Fetch::Handlers{
+          .on_piece = [this](std::uint32_t number) { on_piece(number); },
+          .on_end = [this](Fetch& fetch, const auto& failure) { on_fetched(fetch, failure); }}));
+}
+
+void Download::on_fetched(Fetch& fetch, const std::optional<Failure>& failure) {
+  const auto ended = std::ranges::find_if(fetches_, [&](auto& f) { return f.get() == &fetch; });
+  const std::unique_ptr<Fetch> last = std::move(*ended);
+  fetches_.erase(ended);
+  // Of a file without a known length nothing can be gone on with.
+  if (last->stored() > 0 && known_) backoff_.reset();
+  if (failure) {
+    known_ ? plan_->give_back(last->range()) : plan_.reset();
+    return on_failure(*failure);
+  }
+  if (how_ == Ask::UnknownLength) {
+    if (auto settled = files_->settle(last->at()); !settled) {
+      return fail(failure_of(settled.error()));
+    }
+    announce();
+  }
+  plan_->exhausted() && fetches_.empty() ? on_whole() : ask();
+}
+
+// Nothing is left to be fetched.
+void Download::on_whole() {
+  if (all_done()) return examine();
+  plan_.reset();
+  on_failure({Failure::Kind::Unavailable, "the origin sends less than was asked for"});
+}
+
+void Download::on_piece(std::uint32_t number) {
+  if (!known_) return;
+  finished_.push_back(number);
+  news_.arm(milliseconds::zero());
+}
+
+void Download::on_failure(const Failure& failure) {
+  room_.traffic.origin_errors += 1;
+  // Before anybody was told of a version, another one is as good.
+  const bool passing = failure.kind == Failure::Kind::Unavailable ||
+                       (failure.kind == Failure::Kind::Changed && !known_);
+  if (!passing) return fail(failure);
+  const auto delay = backoff_.next(failure.retry_after);
+  if (!delay) return fail({Failure::Kind::Unavailable, failure.reason});
+  later(&Download::ask, *delay);
 }
 
 void Download::fail(Failure failure) {
+  if (failure_) return;
+  room_.traffic.downloads_failed += 1;
   failure_ = std::move(failure);
-  fetches_.clear();
+  room_.slots.withdraw(*this);
   step_.disarm();
+  probe_.reset();
+  fetches_.clear();
+  news_.arm(milliseconds::zero());
+}
+
+void Download::examine() {
+  const auto outcome = verification_.step(*files_);
+  if (!outcome) return fail(failure_of(outcome.error()));
+  switch (*outcome) {
+    case Verification::Outcome::More:
+      return later(&Download::examine);
+    case Verification::Outcome::Settled:
+      return conclude();
+    case Verification::Outcome::Refetch:
+      room_.traffic.refetched_bytes += layout().length - bytes_stored(*files_);
+      return fetch_again();
+    case Verification::Outcome::StartOver:
+      from_nothing_ = true;
+      return fetch_again();
+  }
+}
+
+void Download::fetch_again() {
+  complete_ = false;
+  plan_.reset();
+  ask();
+}
+
+void Download::conclude() {
+  const Manifest& manifest = files_->manifest();
+  if (verification_.refuted(manifest)) return discard();
+  const Digest* proven = verification_.proven();
+  const bool news = manifest.digest.empty() && proven != nullptr;
+  if (manifest.finished == std::chrono::sys_seconds() || news) {
+    const std::string digest = news ? proven->text() : manifest.digest;
+    if (auto marked = files_->mark_finished(digest); !marked) {
+      return fail(failure_of(marked.error()));
+    }
+  }
+  if (!std::exchange(complete_, true)) room_.traffic.downloads_finished += 1;
+  news_.arm(milliseconds::zero());
+}
+
+// Not what anybody expects: nobody shall find it.
+void Download::discard() {
+  verification_.give_up();
+  if (auto gone = room_.store.remove(spec_.id); !gone) return fail(failure_of(gone.error()));
+  room_.traffic.downloads_failed += 1;
+  discarded_ = true;
+  complete_ = true;
   news_.arm(milliseconds::zero());
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Download: one task on its way from the origin to the store, shared by all calls that want it.
-// It checks what an earlier life left, asks the origin what the file is now, and fetches what is
-// missing over a few connections. Pieces of two versions are never mixed: a stored task that is not
-// what the origin has now is begun anew; a change in the middle ends the download.
-// Lives on the loop, owned by its subscribers; when the last one leaves, fetching stops and what is
-// finished stays in the store.
+// It believes or checks what an earlier life left, asks the origin what the file is now, fetches
+// what is missing over a few connections, and holds the whole against the digests its callers
+// expect. Versions of a file are never mixed: a stored task that is not what the origin has now is
+// begun anew; when it changes in the middle this download ends, and the next one begins anew.
+// Lives on the loop, owned by its subscribers; when the last one leaves, fetching stops and what
+// has come stays in the store.
 #pragma once
 
 #include <chrono>
@@ -14,27 +15,23 @@
 #include <vector>
 
 #include "common/loop/timer.h"
-#include "worker/peer/download/curl_loop.h"
-#include "worker/peer/download/piece_sink.h"
+#include "worker/peer/download/backoff.h"
+#include "worker/peer/download/download_room.h"
+#include "worker/peer/download/fetch.h"
+#include "worker/peer/download/probe.h"
 #include "worker/peer/download/range_plan.h"
-#include "worker/peer/download/transfer.h"
-#include "worker/peer/store/store.h"
+#include "worker/peer/download/verification.h"
 
 namespace perch::peer {
 
 struct DownloadSpec {
   std::string id;
   OriginRequest origin;
-  std::optional<std::uint64_t> piece_length;  // else it follows from the file's length
+  std::optional<std::uint64_t> piece_length = {};  // else it follows from the file's length
+  std::optional<Digest> digest = {};               // that the caller expects
 };
 
-struct Failure {
-  enum class Kind { NotFound, Denied, Unsupported, Unavailable, Changed, NoSpace, Internal };
-  Kind kind;
-  std::string reason;
-};
-
-class Download : public std::enable_shared_from_this<Download> {
+class Download : public std::enable_shared_from_this<Download>, private ConnectionSlots::Task {
  public:
   class Subscriber {
    public:
@@ -42,63 +39,77 @@ class Download : public std::enable_shared_from_this<Download> {
     // Something below has changed. Never from within a call to the Download.
     virtual void on_progress() = 0;
   };
-  // What it works with; all of it outlives every Download.
-  struct Room {
-    Loop& loop;
-    CurlLoop& curl;
-    const Store& store;
-    std::size_t connections;  // at most, for one task
-  };
+  using Verdict = Verification::Verdict;
 
-  Download(const Room& room, DownloadSpec spec);
+  Download(const DownloadRoom& room, DownloadSpec spec);
+  ~Download() override;
+
   void begin();
-  ~Download();
-
+  // One more digest that is to be held against the whole file.
+  void want(const Digest& digest);
+  void fail(Failure failure);
   void subscribe(Subscriber& subscriber);
   void unsubscribe(Subscriber& subscriber);
 
-  [[nodiscard]] const DownloadSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] const std::optional<Failure>& failure() const noexcept { return failure_; }
+  // It may be joined: neither failed nor found to be not what anybody wants.
+  [[nodiscard]] bool alive() const noexcept { return !failure_ && !discarded_; }
   // Whether layout and stored pieces are known; files() exists from then on.
   [[nodiscard]] bool known() const noexcept { return known_; }
   [[nodiscard]] const TaskFiles& files() const { return files_.value(); }
-  // Pieces in the order in which they were finished, those of earlier lives first.
+  // Pieces in the order in which they were finished, those of earlier lives first. One that had to
+  // be fetched again comes again.
   [[nodiscard]] const std::vector<std::uint32_t>& finished() const noexcept { return finished_; }
-  [[nodiscard]] bool complete() const { return known_ && finished_.size() == layout().count(); }
+  // Whole, and no more to be fetched. A caller that expects a digest asks for its verdict, too.
+  [[nodiscard]] bool complete() const noexcept { return complete_; }
+  [[nodiscard]] Verdict verdict(const Digest& digest) const {
+    return verification_.verdict(digest);
+  }
 
  private:
-  struct Fetch;
-
   [[nodiscard]] const PieceLayout& layout() const { return files_->layout(); }
-  void verify_next();
-  void probe();
-  void on_probed(const OriginAnswer& answer, const std::string& problem);
+  [[nodiscard]] bool all_done() const { return files_->done_count() == layout().count(); }
+  void later(void (Download::*what)(), std::chrono::milliseconds delay = {});
+
+  void check_next();
+  void resume();
+  void ask();
+  void on_slot(ConnectionSlots::Slot slot) override;
+  void on_crowded() override;
+  void on_probed(const std::expected<OriginFacts, Failure>& facts);
   void settle(const OriginFacts& facts);
-  void start_fetching(bool origin_has_ranges);
-  void fetch_more();
-  void start(ByteRange range);
-  Transfer::Next on_data(Fetch& fetch, const OriginAnswer& answer, std::span<const std::byte> data);
-  void on_fetched(Fetch& fetch, const OriginAnswer& answer, const std::string& problem);
+  void begin_generation(const OriginFacts& facts, const PieceLayout& layout);
+  void announce();
+  void start(ByteRange range, ConnectionSlots::Slot slot);
+  void on_fetched(Fetch& fetch, const std::optional<Failure>& failure);
+  void on_whole();
   void on_piece(std::uint32_t number);
-  void try_again(std::string reason);
-  void fail(Failure failure);
-  void fail(const Error& error);
+  void on_failure(const Failure& failure);
+  void examine();
+  void fetch_again();
+  void conclude();
+  void discard();
   void tell();
 
-  Room room_;
+  const DownloadRoom& room_;
   DownloadSpec spec_;
   std::vector<Subscriber*> subscribers_;
   std::optional<TaskFiles> files_;
-  std::optional<RangePlan> plan_;
+  std::optional<RangePlan> plan_;  // none while the origin is to be asked what the file is
   std::vector<std::uint32_t> finished_;
   std::optional<Failure> failure_;
   bool known_ = false;
-  bool ranges_ = false;  // the origin knows them
-  std::uint32_t next_to_verify_ = 0;
-  int failures_in_row_ = 0;
-  std::unique_ptr<Transfer> probe_;
+  bool complete_ = false;
+  bool discarded_ = false;
+  bool from_nothing_ = false;  // what is stored is not to be gone on with
+  Fetch::Job::Ask how_ = Fetch::Job::Ask::Range;
+  std::uint32_t next_to_check_ = 0;
+  Backoff backoff_;
+  TokenBucket rate_;
+  Verification verification_;
+  std::unique_ptr<Probe> probe_;
   std::vector<std::unique_ptr<Fetch>> fetches_;
-  Timer step_;  // the next piece to verify, or the next try
+  Timer step_;  // the next thing to do, by itself; nobody asks the origin before
   Timer news_;  // subscribers are told in a turn of their own
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Downloads: one Download a task, however many ask for it. The first caller's request headers are
-// those the origin sees; they are no part of a task's id, here as in Dragonfly, so whoever may
-// connect to the socket may have what it holds.
+// Downloads: one Download a task, however many ask for it, and what all of them share. The first
+// caller's request headers are those the origin sees; they are no part of a task's id, here as in
+// Dragonfly, so whoever may connect to the socket may have what it holds.
 #pragma once
 
 #include <map>
@@ -14,16 +14,25 @@ namespace perch::peer {
 
 class Downloads {
  public:
-  explicit Downloads(const Download::Room& room) : room_(room) {}
+  Downloads(Loop& loop, const Store& store, DownloadOptions options);
+  Downloads(const Downloads&) = delete;
+  Downloads& operator=(const Downloads&) = delete;
 
   // The running download of this id, else a new one. It runs as long as somebody holds it.
   std::shared_ptr<Download> join(DownloadSpec spec);
-  // The stored data is wrong: the next join() starts over.
+  // Removes the task; calls that wait for it are told to ask again.
   Result<void> discard(const std::string& id);
+
   [[nodiscard]] bool in_use(const std::string& id) const;
+  [[nodiscard]] const Traffic& traffic() const noexcept { return traffic_; }
 
  private:
-  Download::Room room_;
+  DownloadOptions options_;
+  CurlLoop curl_;
+  ConnectionSlots slots_;
+  TokenBucket rate_in_all_;
+  Traffic traffic_;
+  DownloadRoom room_;
   std::map<std::string, std::weak_ptr<Download>> running_;
 };
 

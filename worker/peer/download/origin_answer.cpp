@@ -9,7 +9,9 @@ namespace perch::peer {
 namespace {
 
 constexpr std::size_t kMaxHeaders = 64;
-constexpr std::array<std::string_view, 3> kKept{"content-type", "etag", "last-modified"};
+// These describe the data; the rest describes the answer.
+constexpr std::array<std::string_view, 4> kKept{"content-encoding", "content-type", "etag",
+                                                "last-modified"};
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -46,7 +48,9 @@ std::string_view field(const Headers& headers, const std::string& name) {
   return found == headers.end() ? std::string_view() : std::string_view(found->second);
 }
 
+// Chunks say where the body ends, whatever a Content-Length beside them says.
 std::optional<std::uint64_t> content_length_of(const OriginAnswer& answer) {
+  if (answer.headers.contains("transfer-encoding")) return std::nullopt;
   std::string_view text = field(answer.headers, "content-length");
   const auto length = take_number(text);
   return text.empty() ? length : std::nullopt;
@@ -58,6 +62,37 @@ Headers kept_headers(const Headers& headers) {
     if (std::ranges::find(kKept, name) != kKept.end()) kept.emplace(name, value);
   }
   return kept;
+}
+
+// An answer to If-Range may leave out what its asker knows: a field that is missing says nothing.
+bool contradicts(const Headers& answer, const Headers& stored) {
+  return std::ranges::any_of(std::array{"etag", "last-modified", "content-encoding"},
+                             [&](const char* name) {
+                               const std::string_view now = field(answer, name);
+                               const std::string_view before = field(stored, name);
+                               return !now.empty() && !before.empty() && now != before;
+                             });
+}
+
+Failure changed() { return {Failure::Kind::Changed, "the file changed at the origin: ask again"}; }
+
+Failure unavailable(std::string reason) { return {Failure::Kind::Unavailable, std::move(reason)}; }
+
+std::optional<Failure> misfit_of_part(const OriginAnswer& answer, const Manifest& manifest,
+                                      ByteRange range) {
+  const std::string validator = validator_of(manifest.headers);
+  if (answer.status == 200) {
+    // The answer to an If-Range that no longer holds; else the origin does not heed the range.
+    if (!validator.empty() && validator != validator_of(answer.headers)) return changed();
+    return unavailable("the origin sends the whole file where a range was asked for");
+  }
+  const auto content = parse_content_range(field(answer.headers, "content-range"));
+  if (!content || content->range.begin != range.begin || content->range.end > range.end) {
+    return unavailable("the origin sends another range than was asked for");
+  }
+  const bool same =
+      content->total == manifest.layout.length && !contradicts(answer.headers, manifest.headers);
+  return same ? std::nullopt : std::optional(changed());
 }
 
 }  // namespace
@@ -87,7 +122,7 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   return ContentRange{{*first, *last + 1}, *total};
 }
 
-std::expected<OriginFacts, Refusal> facts_of(const OriginAnswer& answer) {
+std::expected<OriginFacts, Failure> facts_of(const OriginAnswer& answer) {
   const Headers kept = kept_headers(answer.headers);
   const std::string_view range = field(answer.headers, "content-range");
   // An empty file has no first byte: nginx and others answer 416 to a request for it.
@@ -97,33 +132,44 @@ std::expected<OriginFacts, Refusal> facts_of(const OriginAnswer& answer) {
     if (content && content->range == ByteRange{0, 1})
       return OriginFacts{content->total, true, kept};
     return std::unexpected(
-        Refusal{RefusalKind::Unsupported,
+        Failure{Failure::Kind::Unsupported,
                 "the origin answers a range with Content-Range '" + std::string(range) + "'"});
   }
-  if (answer.status != 200) return std::unexpected(refusal_of(answer.status));
-  if (const auto length = content_length_of(answer)) return OriginFacts{*length, false, kept};
-  return std::unexpected(
-      Refusal{RefusalKind::Unsupported, "the origin gives neither ranges nor a Content-Length"});
+  if (answer.status != 200) return std::unexpected(refusal_of(answer));
+  return OriginFacts{content_length_of(answer), false, kept};
 }
 
-Fit fit_of(const OriginAnswer& answer, const Manifest& manifest, std::optional<ByteRange> range) {
-  if (answer.status == 416) return Fit::Changed;
-  if (answer.status != (range ? 206 : 200)) return Fit::Refused;
-  if (validator_of(answer.headers) != validator_of(manifest.headers)) return Fit::Changed;
-  if (!range) {
-    return content_length_of(answer) == manifest.layout.length ? Fit::Good : Fit::Changed;
-  }
-  const auto content = parse_content_range(field(answer.headers, "content-range"));
-  if (!content || content->range != *range) return Fit::Refused;
-  return content->total == manifest.layout.length ? Fit::Good : Fit::Changed;
+std::string version_of(const Headers& headers) {
+  const std::string validator = validator_of(headers);  // with the field's name in front
+  return validator.empty() ? validator : validator.substr(validator.find(' ') + 1);
 }
 
-Refusal refusal_of(long status) {
+bool same_file(const Manifest& stored, const OriginFacts& now) {
+  const std::string validator = validator_of(stored.headers);
+  return !validator.empty() && validator == validator_of(now.headers) &&
+         stored.layout.length == now.length && !contradicts(now.headers, stored.headers);
+}
+
+std::optional<Failure> misfit_of(const OriginAnswer& answer, const Manifest& manifest,
+                                 std::optional<ByteRange> range) {
+  if (answer.status == 412 || answer.status == 416) return changed();
+  if (answer.status != 200 && answer.status != 206) return refusal_of(answer);
+  if (range) return misfit_of_part(answer, manifest, *range);
+  if (answer.status != 200) return unavailable("the origin sends a range that was not asked for");
+  const auto length = content_length_of(answer);
+  const bool same = (!length || length == manifest.layout.length) &&
+                    !contradicts(answer.headers, manifest.headers);
+  return same ? std::nullopt : std::optional(changed());
+}
+
+Failure refusal_of(const OriginAnswer& answer) {
+  using enum Failure::Kind;
+  const long status = answer.status;
   const std::string reason = "the origin answers " + std::to_string(status);
-  if (status == 404 || status == 410) return {RefusalKind::NotFound, reason};
-  if (status == 401 || status == 403) return {RefusalKind::Denied, reason};
-  const bool passing = status >= 500 || status == 408 || status == 429 || status == 200;
-  return {passing ? RefusalKind::Unavailable : RefusalKind::Unsupported, reason};
+  if (status == 404 || status == 410) return {NotFound, reason};
+  if (status == 401 || status == 403) return {Denied, reason};
+  const bool passing = status >= 500 || status == 408 || status == 429;
+  return {passing ? Unavailable : Unsupported, reason, answer.retry_after};
 }
 
 }  // namespace perch::peer

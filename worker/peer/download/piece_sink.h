@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// PieceSink: takes the body of one answer to disk, as it comes. It knows where pieces begin and
-// end, and passes over what the store has already.
+// PieceSink: takes the body of one answer to disk, as it comes, and knows where pieces begin and
+// end. Bytes that are stored already are compared, not written: an origin without ranges sends them
+// again, and a file of which they are the beginning is the same file.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 
-#include "common/value/error.h"
+#include "worker/peer/download/failure.h"
 #include "worker/peer/store/task_files.h"
 
 namespace perch::peer {
@@ -17,20 +19,29 @@ class PieceSink {
  public:
   using OnPiece = std::function<void(std::uint32_t number)>;
 
-  // `range` begins within what the store has of its first piece, or right behind it.
+  // `on_piece` is called for each piece that becomes whole.
   PieceSink(TaskFiles& files, ByteRange range, OnPiece on_piece);
 
-  // EFBIG when the body is longer than the range.
-  Result<void> put(std::span<const std::byte> data);
+  // What is over the range is not taken. Changed: not the bytes that are stored.
+  std::optional<Failure> put(std::span<const std::byte> data);
+
   [[nodiscard]] bool full() const noexcept { return at_ == range_.end; }
+  [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
+  [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
+  [[nodiscard]] std::uint64_t compared() const noexcept { return compared_; }
+  [[nodiscard]] std::uint64_t stored() const noexcept { return stored_; }
 
  private:
-  Result<void> put_in_piece(std::uint32_t number, std::span<const std::byte> data);
+  std::optional<Failure> compare(std::span<const std::byte> data);
+  std::optional<Failure> store(std::uint32_t number, std::span<const std::byte> data);
 
   TaskFiles& files_;
   ByteRange range_;
   OnPiece on_piece_;
   std::uint64_t at_;
+  std::uint64_t compared_ = 0;
+  std::uint64_t stored_ = 0;
+  bool overflowed_ = false;
 };
 
 }  // namespace perch::peer

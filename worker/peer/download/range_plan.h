@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// RangePlan: what is still to be asked of the origin. One piece a request where the origin knows
-// ranges; else the whole file in one request. Pure.
+// RangePlan: what is still to be asked of the origin. Where it knows ranges, one request brings
+// what is missing of one piece; else one brings the whole file, from its start. Pure.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -13,16 +14,26 @@ namespace perch::peer {
 
 class RangePlan {
  public:
-  // `is_done(number)` tells the pieces that need not be asked for.
-  RangePlan(const PieceLayout& layout, bool origin_has_ranges,
-            const std::function<bool(std::uint32_t)>& is_done);
+  // How many bytes of a piece are there, from its beginning on.
+  using BytesDone = std::function<std::uint64_t(std::uint32_t number)>;
+
+  RangePlan(const PieceLayout& layout, bool origin_has_ranges, BytesDone bytes_done);
+
+  // Of a file whose length is not known: all of it, to whatever end.
+  static RangePlan without_end();
 
   // The next range to ask for, first pieces first; nothing when all has been handed out.
   std::optional<ByteRange> next();
-  // A range that failed comes next again.
+  [[nodiscard]] bool exhausted() const noexcept { return waiting_.empty(); }
+  // A range that did not come, or not all of it: what it lacks comes next again.
   void give_back(ByteRange range) { waiting_.push_front(range); }
 
  private:
+  [[nodiscard]] ByteRange missing(std::uint32_t number) const;
+
+  PieceLayout layout_;
+  bool by_pieces_;
+  BytesDone bytes_done_;
   std::deque<ByteRange> waiting_;
 };
 

@@ -22,7 +22,9 @@ const char* refused_field(const Message& message) {
   if (message.has_range()) return "range";
   if (message.type() != common::v2::STANDARD) return "type";
   if (message.disable_back_to_source()) return "disable_back_to_source";
-  if (message.certificate_chain_size() > 0) return "certificate_chain";
+  if (message.certificate_chain_size() > 0) {
+    return "certificate_chain: certificates without a key authenticate nobody";
+  }
   if (message.prefetch()) return "prefetch";
   if (message.has_object_storage()) return "object_storage";
   if (message.has_hdfs()) return "hdfs";
@@ -114,7 +116,7 @@ std::expected<CallRequest, grpc::Status> read_request(
   if (!message.digest().empty()) {
     auto digest = Digest::parse(message.digest());
     if (!digest) return std::unexpected(invalid(digest.error().text()));
-    call.digest = std::move(*digest);
+    call.download.digest = std::move(*digest);
   }
   call.output_path = message.output_path();
   call.overwrite = message.overwrite() ? Overwrite::Yes : Overwrite::No;
@@ -140,6 +142,8 @@ grpc::Status status_of(const Failure& failure) {
       return {ABORTED, failure.reason};
     case Kind::NoSpace:
       return {RESOURCE_EXHAUSTED, failure.reason};
+    case Kind::DataLoss:
+      return {DATA_LOSS, failure.reason};
     case Kind::Internal:
       return {INTERNAL, failure.reason};
   }

@@ -13,13 +13,11 @@
 
 #include "worker/peer/download/download.h"
 #include "worker/peer/service/output_file.h"
-#include "worker/peer/store/digest.h"
 
 namespace perch::peer {
 
 struct CallRequest {
   DownloadSpec download;
-  std::optional<Digest> digest;
   std::string output_path;  // empty: none
   Overwrite overwrite = Overwrite::No;
   bool hard_link = false;

@@ -10,7 +10,6 @@ namespace {
 
 using dfdaemon::v2::DownloadTaskResponse;
 using enum grpc::StatusCode;
-using std::chrono::milliseconds;
 
 void describe(const PieceLayout& layout, std::uint32_t number, common::v2::Piece& piece) {
   piece.set_number(number);
@@ -28,8 +27,7 @@ DownloadCall::DownloadCall(const CallRoom& room, ResponseStream& stream, Caller 
       request_(std::move(request)),
       on_end_(std::move(on_end)),
       timeout_(room.loop,
-               [this](auto) { finish({DEADLINE_EXCEEDED, "the request's timeout is over"}); }),
-      step_(room.loop, [this](auto) { check_digest(); }) {}
+               [this](auto) { finish({DEADLINE_EXCEEDED, "the request's timeout is over"}); }) {}
 
 DownloadCall::~DownloadCall() {
   if (download_) download_->unsubscribe(*this);
@@ -106,25 +104,15 @@ void DownloadCall::send(DownloadTaskResponse message) {
 }
 
 void DownloadCall::conclude() {
-  if (request_.digest && !digest_check_) {
-    digest_check_.emplace(*request_.digest);
-    step_.arm(milliseconds::zero());
-    return;
+  if (const auto& digest = request_.download.digest) {
+    const auto verdict = download_->verdict(*digest);
+    if (verdict == Download::Verdict::Pending) return;  // its news comes
+    if (verdict == Download::Verdict::Wrong) {
+      return finish(status_of({Failure::Kind::DataLoss, "digest: the origin's data has another"}));
+    }
   }
-  if (step_.armed()) return;
   if (auto written = write_output(); !written) return finish(output_status(written.error()));
   finish(grpc::Status::OK);
-}
-
-void DownloadCall::check_digest() {
-  const TaskFiles& files = download_->files();
-  if (auto read = digest_check_->step(files); !read) return finish({INTERNAL, read.error().text()});
-  if (!digest_check_->done(files)) return step_.arm(milliseconds::zero());
-  if (digest_check_->matches()) return conclude();
-  if (auto gone = room_.downloads.discard(request_.download.id); !gone) {
-    return finish({INTERNAL, gone.error().text()});
-  }
-  finish({DATA_LOSS, "digest: the origin's data does not have it"});
 }
 
 Result<void> DownloadCall::open_output() {

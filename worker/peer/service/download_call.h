@@ -11,7 +11,6 @@
 #include "common/loop/timer.h"
 #include "worker/peer/download/downloads.h"
 #include "worker/peer/service/call_request.h"
-#include "worker/peer/service/digest_check.h"
 #include "worker/peer/service/response_stream.h"
 
 namespace perch::peer {
@@ -43,7 +42,6 @@ class DownloadCall final : public Download::Subscriber {
   void send_piece(std::uint32_t number);
   void send(dfdaemon::v2::DownloadTaskResponse message);
   void conclude();
-  void check_digest();
   Result<void> open_output();
   Result<void> write_output();
 
@@ -54,12 +52,10 @@ class DownloadCall final : public Download::Subscriber {
   std::function<void()> on_end_;
   std::shared_ptr<Download> download_;
   std::optional<OutputFile> output_;
-  std::optional<DigestCheck> digest_check_;
   bool started_ = false;  // the started message is out
   bool writing_ = false;  // gRPC has a message of ours
   std::size_t next_ = 0;  // in Download::finished()
   Timer timeout_;
-  Timer step_;  // the next part of the digest
 };
 
 }  // namespace perch::peer

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/peer/service/digest_check.h"
+#include "worker/peer/download/digest_check.h"
 
 #include <algorithm>
 #include <vector>

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Failure: why a download, or one request of it, came to nothing; the reason is for people.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "common/value/error.h"
+
+namespace perch::peer {
+
+struct Failure {
+  enum class Kind {
+    NotFound,
+    Denied,
+    Unsupported,
+    Unavailable,  // for now: worth another try
+    Changed,      // another version than the one begun; whoever asks again gets the new one
+    NoSpace,
+    DataLoss,  // fetched twice, and not what its digest says
+    Internal,
+  };
+  Kind kind;
+  std::string reason;
+  std::chrono::seconds retry_after{0};  // the origin's wish
+};
+
+// Of the disk.
+inline Failure failure_of(const Error& error) {
+  const bool full = error.is(ENOSPC) || error.is(EDQUOT);
+  return {full ? Failure::Kind::NoSpace : Failure::Kind::Internal, error.text()};
+}
+
+}  // namespace perch::peer
