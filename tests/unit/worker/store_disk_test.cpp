@@ -2,7 +2,6 @@
 // Disks that are full, read-only or broken. Real ones where a mount makes them; for quotas and
 // failing disks the kernel is told by a seccomp filter to answer so.
 #include <doctest/doctest.h>
-#include <sched.h>
 #include <seccomp.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -15,35 +14,29 @@
 #include <string>
 #include <system_error>
 
+#include "tests/support/private_mounts.h"
 #include "tests/support/requirement.h"
 #include "tests/unit/worker/store_tools.h"
 
 namespace perch::peer {
 namespace {
 
-// In a thread of its own: mounts and filters end with it.
-void apart(const std::function<void()>& what) { std::async(std::launch::async, what).get(); }
+using test::in_private_mounts;
+using test::mount_tmpfs;
 
-void must(bool done, const char* what) {
-  if (!done) throw std::system_error(errno, std::generic_category(), what);
-}
+constexpr const char* kSmall = "size=1m,mode=0700";
 
-// A file system of this size, or as it was with MS_REMOUNT, seen by this thread alone.
-void mount_tmpfs(const std::string& directory, unsigned long flags, const char* options) {
-  if ((flags & MS_REMOUNT) == 0) {
-    must(::unshare(CLONE_NEWNS) == 0, "unshare");
-    must(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "make private");
-  }
-  must(::mount("none", directory.c_str(), "tmpfs", flags, options) == 0, "mount");
+void must(int result, const char* what) {
+  if (result != 0) throw std::system_error(-result, std::generic_category(), what);
 }
 
 // From here on this thread's calls of that name fail so.
 void answer(int call, int error) {
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ALLOW),
                                                                  &seccomp_release);
-  must(seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(static_cast<unsigned>(error)), call, 0) == 0,
+  must(seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(static_cast<unsigned>(error)), call, 0),
        "rule");
-  must(seccomp_load(filter.get()) == 0, "load");
+  must(seccomp_load(filter.get()), "load");
 }
 
 std::string block(std::size_t size) { return std::string(size, 'x'); }
@@ -52,9 +45,9 @@ std::string block(std::size_t size) { return std::string(size, 'x'); }
 
 TEST_CASE("a disk that is too small refuses a task before the download, and leaves nothing of it") {
   if (!test::have(test::is_root(), "needs root: mount")) return;
-  apart([] {
+  in_private_mounts([] {
     const test::TemporaryDirectory directory;
-    mount_tmpfs(directory.path(), 0, "size=1m,mode=0700");
+    mount_tmpfs(directory.path(), 0, kSmall);
     const StoreWorld world(directory.path());
     const Store store = world.open();
     const auto files = store.create(kId, {"http://origin/file", {8U << 20U, 4U << 20U}, {}, 1});
@@ -69,9 +62,9 @@ TEST_CASE("a disk that is too small refuses a task before the download, and leav
 
 TEST_CASE("a disk that fills in the middle stops the task; what was recorded stays right") {
   if (!test::have(test::is_root(), "needs root: mount")) return;
-  apart([] {
+  in_private_mounts([] {
     const test::TemporaryDirectory directory;
-    mount_tmpfs(directory.path(), 0, "size=1m,mode=0700");
+    mount_tmpfs(directory.path(), 0, kSmall);
     const StoreWorld world(directory.path());
     const Store store = world.open();
     auto files = store.create_unsized(kId, {"http://origin/file", {0, 4U << 20U}, {}, 1});
@@ -92,14 +85,14 @@ TEST_CASE("a disk that fills in the middle stops the task; what was recorded sta
 
 TEST_CASE("a read-only file system is refused at the start") {
   if (!test::have(test::is_root(), "needs root: mount")) return;
-  apart([] {
+  in_private_mounts([] {
     const test::TemporaryDirectory directory;
-    mount_tmpfs(directory.path(), 0, "size=1m,mode=0700");
+    mount_tmpfs(directory.path(), 0, kSmall);
     const StoreWorld world(directory.path());
     {
       const Store store = world.open();
     }
-    mount_tmpfs(directory.path(), MS_REMOUNT | MS_RDONLY, "size=1m,mode=0700");
+    mount_tmpfs(directory.path(), MS_REMOUNT | MS_RDONLY, kSmall);
     const auto store = world.try_open();
     REQUIRE_FALSE(store.has_value());
     CHECK(store.error().is(EROFS));
@@ -134,7 +127,8 @@ TEST_CASE("whichever call fails, and however: it is said by name, and no wrong t
       const StoreWorld world;
       make_finished(world.open(), kOtherId);
       std::string problem;
-      apart([&] {
+      // The filter ends with its thread.
+      const auto work = [&] {
         const Store store = world.open();
         answer(call, error);
         auto files = store.create(kId, manifest_of(1500));
@@ -147,7 +141,8 @@ TEST_CASE("whichever call fails, and however: it is said by name, and no wrong t
         // Removing is the one thing that needs no room.
         if (problem.empty()) done = store.remove(kOtherId);
         if (problem.empty() && !done) problem = done.error().text();
-      });
+      };
+      std::async(std::launch::async, work).get();
       CHECK(problem.find(world.directory()) != std::string::npos);
       CHECK(problem.ends_with(std::generic_category().message(error)));
       const Store store = world.open();

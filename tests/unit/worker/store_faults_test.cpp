@@ -121,6 +121,18 @@ TEST_CASE("a finished file that somebody wrote into is not believed unseen") {
   CHECK(store.stat(kId)->finished);
 }
 
+TEST_CASE("a finished file that was only touched is finished again after a look") {
+  const StoreWorld world;
+  leave_finished(world);
+  fs::last_write_time(world.path("data"), fs::file_time_type::clock::now());
+  const Store store = world.open();
+  auto files = store.find(kId);
+  CHECK(check_all(*files) == 3);
+  CHECK(store.stat(kId)->finished);
+  CHECK(store.stat(kId)->manifest.finished != std::chrono::sys_seconds());
+  CHECK_FALSE(store.find(kId)->needs_check());
+}
+
 TEST_CASE("a task without a manifest of its own is none, and can be begun anew") {
   struct Row {
     const char* what;

@@ -120,9 +120,12 @@ Result<void> TaskFiles::believe() {
     return fail_within(data_path(), std::move(whole.error()));
   }
   if (auto saved = records_.save(); !saved) return std::unexpected(at_state(saved.error()));
+  const auto status = task_.status_of(kData);
+  if (!status) return std::unexpected(status.error());
   Manifest believed = manifest_;
   believed.boot_id = context_.boot_id;
-  believed.finished = {};  // whoever finds all pieces done marks it again
+  believed.data_time = modified(*status);
+  if (done_count() != layout().count()) believed.finished = {};
   if (auto saved = save_manifest(task_, believed); !saved) return saved;
   manifest_ = std::move(believed);
   needs_check_ = false;

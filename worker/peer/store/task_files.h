@@ -49,7 +49,8 @@ class TaskFiles {
   [[nodiscard]] int data_fd() const noexcept { return data_.get(); }
   [[nodiscard]] std::string data_path() const;
 
-  // Each piece that is done is to be verified, then all are believed. Nothing else before that.
+  // Each piece that is done is to be verified, then all are believed. Nothing else before that. A
+  // finished task of which all are still good stays finished.
   [[nodiscard]] bool needs_check() const noexcept { return needs_check_; }
   Result<void> believe();
   // Reads what is recorded of a piece and compares its checksum; what does not match is forgotten.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/store/task_summary.h"
 
+#include <algorithm>
+
 #include "worker/peer/store/piece_records.h"
 
 namespace perch::peer {
@@ -27,7 +29,9 @@ Result<TaskSummary> summary_of(const Directory& tasks, const std::string& id) {
 }
 
 FileTime modified(const struct stat& status) {
-  return FileTime(std::chrono::seconds(status.st_mtim.tv_sec) +
+  // Anybody may have set any time; what nanoseconds cannot hold comes after all others.
+  constexpr time_t kLast = 9'000'000'000;
+  return FileTime(std::chrono::seconds(std::clamp<time_t>(status.st_mtim.tv_sec, 0, kLast)) +
                   std::chrono::nanoseconds(status.st_mtim.tv_nsec));
 }
 
