@@ -9,8 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "common/http/http_message.h"
 #include "common/posix/unix_socket.h"
-#include "supervisor/control/http_message.h"
 
 namespace perch::control {
 namespace {

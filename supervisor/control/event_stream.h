@@ -9,8 +9,8 @@
 #include <functional>
 #include <string>
 
+#include "common/http/http_message.h"
 #include "supervisor/control/event_log.h"
-#include "supervisor/control/http_message.h"
 
 namespace perch::control {
 

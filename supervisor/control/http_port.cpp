@@ -29,7 +29,7 @@ HttpConnection::Answer answers_of(ControlTarget& target) {
 }  // namespace
 
 Result<std::unique_ptr<HttpPort>> HttpPort::open(Loop& loop, const config::TcpAddress& address,
-                                                 ControlTarget& target, const Limits& limits) {
+                                                 ControlTarget& target, const HttpLimits& limits) {
   const std::string what = "http port " + config::tcp_address_text(address);
   auto listener = listen_on(address);
   if (!listener)

@@ -7,11 +7,11 @@
 #include <memory>
 #include <string>
 
+#include "common/http/http_server.h"
 #include "common/loop/loop.h"
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
 #include "supervisor/config/tcp_address.h"
-#include "supervisor/control/http_server.h"
 #include "supervisor/control/server.h"
 
 namespace perch::control {
@@ -19,7 +19,8 @@ namespace perch::control {
 class HttpPort {
  public:
   static Result<std::unique_ptr<HttpPort>> open(Loop& loop, const config::TcpAddress& address,
-                                                ControlTarget& target, const Limits& limits = {});
+                                                ControlTarget& target,
+                                                const HttpLimits& limits = {});
 
   // Where it listens really: with the port that port 0 has become.
   [[nodiscard]] const config::TcpAddress& address() const noexcept { return address_; }

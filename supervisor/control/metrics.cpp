@@ -6,7 +6,8 @@
 #include <cmath>
 #include <utility>
 
-#include "supervisor/control/exposition.h"
+#include "common/http/exposition.h"
+#include "common/http/process_families.h"
 #include "supervisor/lifecycle/step.h"
 
 namespace perch::control {
@@ -21,15 +22,8 @@ auto names_of_states(std::index_sequence<I...>) {
   return std::array{lifecycle::name(lifecycle::State(std::in_place_index<I>))...};
 }
 
-// Seconds since 1970, to the millisecond.
-double timestamp(WallTime at) {
-  const auto since_epoch = at.time_since_epoch();
-  const auto whole = std::chrono::round<std::chrono::milliseconds>(since_epoch);
-  return static_cast<double>(whole.count()) / 1e3;
-}
-
 std::optional<double> timestamp(const std::optional<WallTime>& at) {
-  return at ? std::optional(timestamp(*at)) : std::nullopt;
+  return at ? std::optional(unix_seconds(*at)) : std::nullopt;
 }
 
 // One label that is no UTF-8 would cost the whole scrape. A path may be any bytes.
@@ -57,23 +51,6 @@ void perch_families(Exposition& out, const PerchStatus& perch) {
   out.family("perch_log_dropped_total", Counter,
              "Lines of perch's own log that nobody took from it.");
   out.sample({}, perch.log_dropped);
-}
-
-// As Prometheus' client libraries name them.
-void process_families(Exposition& out, const PerchStatus& perch) {
-  const ProcessFigures& own = perch.process;
-  out.family("process_cpu_seconds_total", Counter, "CPU time of perch itself.");
-  out.sample({}, own.cpu_seconds);
-  out.family("process_resident_memory_bytes", Gauge, "Resident memory of perch itself.");
-  out.sample({}, own.resident_bytes);
-  out.family("process_virtual_memory_bytes", Gauge, "Virtual memory of perch itself.");
-  out.sample({}, own.virtual_bytes);
-  out.family("process_open_fds", Gauge, "Open descriptors of perch itself.");
-  out.sample({}, own.open_fds);
-  out.family("process_max_fds", Gauge, "How many descriptors perch may open.");
-  out.sample({}, own.max_fds);
-  out.family("process_start_time_seconds", Gauge, "When perch started.");
-  out.sample({}, timestamp(perch.started_at));
 }
 
 // A family with one sample a worker.
@@ -118,7 +95,7 @@ void death_families(Exposition& out, const Workers& workers) {
              "When the latest generation that ended did so.",
              [](const WorkerStatus& worker) -> std::optional<double> {
                if (worker.last_deaths.empty()) return std::nullopt;
-               return timestamp(worker.last_deaths.front().at);
+               return unix_seconds(worker.last_deaths.front().at);
              });
 }
 
@@ -224,7 +201,7 @@ void listener_families(Exposition& out, const Listeners& listeners) {
 std::string to_metrics(const Status& status) {
   Exposition out;
   perch_families(out, status.perch);
-  process_families(out, status.perch);
+  process_families(out, "perch", status.perch.process, status.perch.started_at);
   state_families(out, status.workers);
   start_families(out, status.workers);
   death_families(out, status.workers);

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "common/http/exposition.h"
 #include "supervisor/control/event_stream.h"
-#include "supervisor/control/exposition.h"
 #include "supervisor/control/metrics.h"
 #include "supervisor/control/query.h"
 

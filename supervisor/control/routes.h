@@ -3,8 +3,8 @@
 // Knows no socket.
 #pragma once
 
+#include "common/http/http_message.h"
 #include "supervisor/control/access.h"
-#include "supervisor/control/http_message.h"
 #include "supervisor/control/server.h"
 
 namespace perch::control {

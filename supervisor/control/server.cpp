@@ -64,7 +64,7 @@ HttpConnection::Answer ControlServer::State::admit(int socket) const {
 
 Result<std::unique_ptr<ControlServer>> ControlServer::open(Loop& loop, const std::string& path,
                                                            ControlTarget& target, Access access,
-                                                           const Limits& limits) {
+                                                           const HttpLimits& limits) {
   auto listener = claim_socket(path);
   if (!listener) return std::unexpected(std::move(listener.error()));
   // Ours alone: no worker shares its description.

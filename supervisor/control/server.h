@@ -11,11 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "common/http/http_server.h"
 #include "common/loop/loop.h"
 #include "common/value/error.h"
 #include "supervisor/control/access.h"
 #include "supervisor/control/event_log.h"
-#include "supervisor/control/http_server.h"
 #include "supervisor/control/status.h"
 
 namespace perch::control {
@@ -57,7 +57,7 @@ class ControlServer {
   // directory of the path is made where it is missing. The socket goes with the server.
   static Result<std::unique_ptr<ControlServer>> open(Loop& loop, const std::string& path,
                                                      ControlTarget& target, Access access,
-                                                     const Limits& limits = {});
+                                                     const HttpLimits& limits = {});
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;

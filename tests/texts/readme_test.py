@@ -21,7 +21,8 @@ NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-
 # By the first cell of the head; each has its test here, in readme_config_test.py or in e2e/metrics.
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
           "what changes", "metric", "`capture_format`", "command", "restart as fast as can be",
-          "what happened", "daemon", "exit status"}
+          "what happened", "daemon", "exit status",
+          "metric of the peer"}
 
 
 def table(head):

@@ -21,6 +21,7 @@ using std::chrono::steady_clock;
 // Perch waits for this long when it says nothing else; a little is left for the end itself.
 constexpr milliseconds kDrainMargin{500};
 constexpr std::chrono::minutes kCollectionInterval{1};
+constexpr std::chrono::seconds kStatusInterval{5};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -42,12 +43,19 @@ Peer::Peer(const PeerOptions& options, Store store, steady_clock::time_point sta
       calls_({loop_, downloads_, host_name()}, [this] { stop_if_drained(); }),
       mailbox_(loop_),
       servers_(mailbox_, calls_),
+      metrics_(loop_,
+               [this] {
+                 auto all = figures();
+                 all.stored = store_.census();
+                 return to_metrics(all);
+               }),
       drain_deadline_(loop_,
                       [this](auto) {
                         spdlog::warn("drain: time is over, the calls left are told to come again");
                         calls_.end_all("the peer restarts: ask again");
                       }),
-      collection_(loop_, [this](auto) { collect(); }) {}
+      collection_(loop_, [this](auto) { collect(); }),
+      status_(loop_, [this](auto) { tell_status(); }) {}
 
 Result<void> Peer::run() {
   auto begun = begin();
@@ -90,7 +98,11 @@ Result<void> Peer::connect_to_perch() {
 Result<void> Peer::listen_alone() {
   auto listener = own_listener(options_.socket);
   if (!listener) return std::unexpected(std::move(listener.error()));
-  return listen_on(options_.socket, std::move(*listener));
+  auto listening = listen_on(options_.socket, std::move(*listener));
+  if (!listening || options_.metrics.empty()) return listening;
+  auto metrics = own_listener(options_.metrics);
+  if (!metrics) return std::unexpected(std::move(metrics.error()));
+  return listen_on(kMetricsListener, std::move(*metrics));
 }
 
 void Peer::read_channel() {
@@ -112,6 +124,7 @@ void Peer::on_event(worker::Event event) {
                           if (!listening) spdlog::error("{}", listening.error().text());
                         },
                         [this](const worker::ListenerRetired& retired) {
+                          if (retired.name == kMetricsListener) return metrics_.close();
                           const auto acceptor = acceptors_.find(retired.name);
                           if (acceptor == acceptors_.end()) return;
                           acceptor->second->accept_queued();
@@ -129,6 +142,7 @@ void Peer::on_event(worker::Event event) {
 }
 
 Result<void> Peer::listen_on(const std::string& name, UniqueFd listener) {
+  if (name == kMetricsListener) return metrics_.listen_on(std::move(listener));
   if (draining_) return {};
   auto acceptor = Acceptor::start(
       loop_, std::move(listener),
@@ -151,6 +165,7 @@ void Peer::on_listening() {
   spdlog::info("listening: {} tasks ({} finished), {} pieces found, ready in {} ms", census.tasks,
                census.finished_tasks, census.pieces, taken.count());
   collect();
+  tell_status();
 }
 
 void Peer::collect() {
@@ -182,6 +197,26 @@ void Peer::tell_perch(Result<void> (worker::Channel::*what)()) {
   if (!channel_) return;
   const auto told = (*channel_.*what)();
   if (!told) spdlog::warn("{}", told.error().text());
+}
+
+// What is new of it, at most.
+void Peer::tell_status() {
+  if (!channel_) return;
+  status_.arm(kStatusInterval);
+  std::string line = status_line(figures());
+  if (line == told_status_) return;
+  const auto told = channel_->status(line);
+  if (told) told_status_ = std::move(line);
+}
+
+PeerFigures Peer::figures() const {
+  const auto age =
+      duration_cast<std::chrono::system_clock::duration>(steady_clock::now() - started_);
+  return {.version = PERCH_VERSION,
+          .traffic = downloads_.traffic(),
+          .calls = calls_.count(),
+          .process = own_process_figures(),
+          .started_at = std::chrono::system_clock::now() - age};
 }
 
 }  // namespace perch::peer

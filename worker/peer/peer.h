@@ -12,6 +12,8 @@
 
 #include "common/loop/signal_watcher.h"
 #include "worker/library/channel.h"
+#include "worker/peer/metrics/metrics.h"
+#include "worker/peer/metrics/metrics_page.h"
 #include "worker/peer/service/acceptor.h"
 #include "worker/peer/service/server_pool.h"
 
@@ -19,8 +21,9 @@ namespace perch::peer {
 
 struct PeerOptions {
   std::string store;
-  std::string socket;  // used where there is no perch
-  GcLimits keep;       // what the store holds at most
+  std::string socket;   // used where there is no perch
+  std::string metrics;  // likewise; empty: none
+  GcLimits keep;        // what the store holds at most
   DownloadOptions downloads;
   std::chrono::milliseconds drain_timeout{20'000};
 };
@@ -45,6 +48,8 @@ class Peer {
   void stop_if_drained();
   void collect();
   void tell_perch(Result<void> (worker::Channel::*what)());
+  void tell_status();
+  [[nodiscard]] PeerFigures figures() const;
 
   PeerOptions options_;
   std::chrono::steady_clock::time_point started_;
@@ -54,12 +59,15 @@ class Peer {
   Calls calls_;
   Mailbox mailbox_;
   ServerPool servers_;
+  MetricsPage metrics_;
   std::optional<worker::Channel> channel_;
   std::optional<FdWatcher> channel_watcher_;
   std::map<std::string, std::unique_ptr<Acceptor>> acceptors_;
   std::vector<SignalWatcher> signals_;
   Timer drain_deadline_;
   Timer collection_;
+  Timer status_;
+  std::string told_status_;
   bool draining_ = false;
 };
 

@@ -57,6 +57,8 @@ CLI::App* add_serve(CLI::App& app, PeerOptions& options) {
   auto* socket = serve->add_option("--socket", options.socket,
                                    "Path to listen on when perch does not hand over a listener");
   if (std::getenv(worker::kChannelVariable) == nullptr) socket->required();
+  serve->add_option("--metrics", options.metrics,
+                    "Path for GET /metrics when perch does not hand over a listener for it");
   add_downloads(*serve, options.downloads);
   serve->footer("Exit status: 0 asked to stop, 1 the system refused, 2 usage.");
   return serve;

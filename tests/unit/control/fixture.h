@@ -100,7 +100,7 @@ class RawClient {
 };
 
 struct Served {
-  explicit Served(const Limits& limits = {}, const Access& access = {.own = ::geteuid()}) {
+  explicit Served(const HttpLimits& limits = {}, const Access& access = {.own = ::geteuid()}) {
     auto opened = ControlServer::open(loop, path, target, access, limits);
     REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().text()));
     server = std::move(*opened);

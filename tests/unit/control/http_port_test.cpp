@@ -31,7 +31,7 @@ UniqueFd connect_to(const std::string& host, std::uint16_t port) {
 bool has_ipv6() { return listen_on({.host = "::1"}).has_value(); }
 
 struct Port {
-  explicit Port(const config::TcpAddress& address, const Limits& limits = {}) {
+  explicit Port(const config::TcpAddress& address, const HttpLimits& limits = {}) {
     auto opened = HttpPort::open(loop, address, target, limits);
     REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().text()));
     port = std::move(*opened);

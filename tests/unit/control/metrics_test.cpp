@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "supervisor/control/exposition.h"
+#include "common/http/exposition.h"
 
 namespace perch::control {
 namespace {

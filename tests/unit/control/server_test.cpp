@@ -278,7 +278,7 @@ TEST_CASE("clients that do not read what they asked for keep nobody out") {
 }
 
 TEST_CASE("a client is let in only where enough descriptors are left for a worker") {
-  const std::size_t spare = Limits{}.spare_descriptors;
+  const std::size_t spare = HttpLimits{}.spare_descriptors;
   for (const std::size_t left : {spare - 1, spare}) {
     CAPTURE(left);
     Served served;
@@ -300,7 +300,7 @@ TEST_CASE("who sleeps makes room where descriptors are short") {
   RawClient client(served.path);
   client.send(kKeptLivez);
   const int status = status_of_child([&] {
-    limit_free_descriptors(Limits{}.spare_descriptors);
+    limit_free_descriptors(HttpLimits{}.spare_descriptors);
     const bool done = served.turn_until([&] { return client.received_text(" 200 "); });
     return done && sleeper.received_text(" 503 ") ? 0 : 1;
   });

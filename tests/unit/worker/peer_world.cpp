@@ -41,8 +41,12 @@ void wait_readable(int fd) {
 RunningPeer::RunningPeer(int listener, const std::vector<std::string>& options)
     : RunningPeer(channel_pair(), options) {
   if (!says("HELLO", "1")) throw std::runtime_error("no hello: " + process_.err());
+  hand_over("peer", listener);
+}
+
+void RunningPeer::hand_over(const std::string& name, int listener) const {
   const std::array fds{listener};
-  if (!send_datagram(channel_.get(), "LISTEN_FDS=1\nLISTEN_FDNAMES=peer\n", fds)) {
+  if (!send_datagram(channel_.get(), "LISTEN_FDS=1\nLISTEN_FDNAMES=" + name + "\n", fds)) {
     throw std::runtime_error("the listener cannot be handed over");
   }
 }

@@ -27,6 +27,7 @@ class RunningPeer {
 
   [[nodiscard]] Process& process() noexcept { return process_; }
   void say(std::string_view message) const;
+  void hand_over(const std::string& name, int listener) const;
   // Waits until the peer has said it; other news is passed over.
   [[nodiscard]] bool says(std::string_view key, std::string_view value);
   void kill();

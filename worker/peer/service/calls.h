@@ -23,6 +23,7 @@ class Calls final : public ResponseStream::Owner {
   void on_cancelled(ResponseStream& stream) override;
 
   [[nodiscard]] bool empty() const noexcept { return running_.empty(); }
+  [[nodiscard]] std::size_t count() const noexcept { return running_.size(); }
   // Ends all of them as UNAVAILABLE: clients ask again, and find the finished pieces.
   void end_all(const std::string& reason);
 

@@ -15,14 +15,14 @@
 #include <optional>
 #include <string>
 
+#include "common/http/http_message.h"
 #include "common/loop/fd_watcher.h"
 #include "common/loop/loop.h"
 #include "common/loop/timer.h"
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
-#include "supervisor/control/http_message.h"
 
-namespace perch::control {
+namespace perch {
 
 class HttpConnection {
  public:
@@ -80,4 +80,4 @@ class HttpConnection {
   int answers_left_ = 0;     // likewise
 };
 
-}  // namespace perch::control
+}  // namespace perch

@@ -7,14 +7,14 @@
 #include <fmt/format.h>
 
 #include <concepts>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
-#include "supervisor/control/histogram.h"
-
-namespace perch::control {
+namespace perch {
 
 struct Label {
   std::string_view name;
@@ -39,16 +39,23 @@ class Exposition {
   void sample(Labels labels, const std::optional<Number>& value) {
     if (value) sample(labels, *value);
   }
-  // Of a Histogram family; the one label tells its histograms apart.
-  void sample(const Label& label, const Histogram& histogram);
+  // Of a Histogram family; the one label tells its histograms apart. `counts` has one more than
+  // `kBounds`, for what is beyond them all.
+  template <class Buckets>
+    requires requires { Buckets::kBounds; }
+  void sample(const Label& label, const Buckets& buckets) {
+    append(label, Buckets::kBounds, buckets.counts, buckets.sum);
+  }
 
   [[nodiscard]] std::string take() && { return std::move(text_); }
 
  private:
   void append(std::string_view name, Labels labels, std::string_view value);
+  void append(const Label& label, std::span<const double> bounds,
+              std::span<const std::uint64_t> counts, double sum);
 
   std::string text_;
   std::string family_;
 };
 
-}  // namespace perch::control
+}  // namespace perch

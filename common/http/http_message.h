@@ -13,7 +13,7 @@
 
 #include "common/value/error.h"
 
-namespace perch::control {
+namespace perch {
 
 struct HttpRequest {
   std::string method;
@@ -80,4 +80,4 @@ Result<HttpReply> parse_reply(std::string_view bytes);
 // The status of a reply of which this is the header, up to its empty line.
 Result<unsigned> parse_status(std::string_view header);
 
-}  // namespace perch::control
+}  // namespace perch

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "supervisor/control/http_server.h"
+#include "common/http/http_server.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace perch::control {
+namespace perch {
 namespace {
 
 using std::chrono::milliseconds;
@@ -37,7 +37,7 @@ bool descriptors_are_free(int any, std::size_t wanted) {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::create(Loop& loop, int listener,
-                                                       const Limits& limits, Admit admit) {
+                                                       const HttpLimits& limits, Admit admit) {
   std::unique_ptr<HttpServer> server(new HttpServer(loop, listener, limits, std::move(admit)));
   auto watcher =
       FdWatcher::create(loop, listener, [raw = server.get()](Readiness) { raw->accept_some(); });
@@ -47,7 +47,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::create(Loop& loop, int listener,
   return server;
 }
 
-HttpServer::HttpServer(Loop& loop, int listener, const Limits& limits, Admit admit)
+HttpServer::HttpServer(Loop& loop, int listener, const HttpLimits& limits, Admit admit)
     : loop_(loop),
       listener_(listener),
       limits_(limits),
@@ -112,4 +112,4 @@ void HttpServer::end_streams() {
   std::erase_if(connections_, [](const auto& connection) { return connection->streams(); });
 }
 
-}  // namespace perch::control
+}  // namespace perch

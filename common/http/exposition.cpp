@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "supervisor/control/exposition.h"
+#include "common/http/exposition.h"
 
-namespace perch::control {
+namespace perch {
 namespace {
 
 std::string_view name(Exposition::Type type) {
@@ -34,20 +34,21 @@ std::string escaped(std::string_view value) {
 
 void Exposition::family(std::string_view name, Type type, std::string_view help) {
   family_ = name;
-  text_ += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, control::name(type));
+  text_ += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, perch::name(type));
 }
 
-void Exposition::sample(const Label& label, const Histogram& histogram) {
+void Exposition::append(const Label& label, std::span<const double> bounds,
+                        std::span<const std::uint64_t> counts, double sum) {
   const std::string bucket = family_ + "_bucket";
   std::uint64_t so_far = 0;
-  for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
-    so_far += histogram.counts.at(i);
-    const std::string bound = fmt::format("{}", Histogram::kBounds.at(i));
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    so_far += counts[i];
+    const std::string bound = fmt::format("{}", bounds[i]);
     append(bucket, {label, {"le", bound}}, fmt::format("{}", so_far));
   }
-  const std::string count = fmt::format("{}", histogram.count());
+  const std::string count = fmt::format("{}", so_far + counts[bounds.size()]);
   append(bucket, {label, {"le", "+Inf"}}, count);
-  append(family_ + "_sum", {label}, fmt::format("{}", histogram.sum));
+  append(family_ + "_sum", {label}, fmt::format("{}", sum));
   append(family_ + "_count", {label}, count);
 }
 
@@ -62,4 +63,4 @@ void Exposition::append(std::string_view name, Labels labels, std::string_view v
   text_.append(" ").append(value).append("\n");
 }
 
-}  // namespace perch::control
+}  // namespace perch

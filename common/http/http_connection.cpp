@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "supervisor/control/http_connection.h"
+#include "common/http/http_connection.h"
 
 #include <sys/socket.h>
 
@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace perch::control {
+namespace perch {
 namespace {
 
 using std::chrono::milliseconds;
@@ -160,4 +160,4 @@ void HttpConnection::close() {
   on_closed();
 }
 
-}  // namespace perch::control
+}  // namespace perch

@@ -12,16 +12,16 @@
 #include <memory>
 #include <optional>
 
+#include "common/http/http_connection.h"
 #include "common/loop/fd_watcher.h"
 #include "common/loop/loop.h"
 #include "common/loop/timer.h"
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
-#include "supervisor/control/http_connection.h"
 
-namespace perch::control {
+namespace perch {
 
-struct Limits {
+struct HttpLimits {
   std::size_t connections = 64;
   std::chrono::milliseconds time{5'000};  // for a request, a reply, and between requests
   std::size_t spare_descriptors = 16;     // stay free whatever clients do
@@ -34,8 +34,8 @@ class HttpServer {
   using Admit = std::function<HttpConnection::Answer(int socket)>;
 
   // `listener` is borrowed: non-blocking and nobody else's.
-  static Result<std::unique_ptr<HttpServer>> create(Loop& loop, int listener, const Limits& limits,
-                                                    Admit admit);
+  static Result<std::unique_ptr<HttpServer>> create(Loop& loop, int listener,
+                                                    const HttpLimits& limits, Admit admit);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
@@ -43,7 +43,7 @@ class HttpServer {
   void end_streams();
 
  private:
-  HttpServer(Loop& loop, int listener, const Limits& limits, Admit admit);
+  HttpServer(Loop& loop, int listener, const HttpLimits& limits, Admit admit);
   void listen() { watcher_->watch({.readable = true}); }
   void accept_some();
   void on_accept_failed(int number);
@@ -53,11 +53,11 @@ class HttpServer {
 
   Loop& loop_;
   int listener_;
-  Limits limits_;
+  HttpLimits limits_;
   Admit admit_;
   std::optional<FdWatcher> watcher_;
   Timer resume_;
   std::list<std::unique_ptr<HttpConnection>> connections_;  // the oldest first
 };
 
-}  // namespace perch::control
+}  // namespace perch

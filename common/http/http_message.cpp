@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "supervisor/control/http_message.h"
+#include "common/http/http_message.h"
 
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-namespace perch::control {
+namespace perch {
 namespace {
 
 namespace asio = boost::asio;
@@ -125,4 +125,4 @@ Result<unsigned> parse_status(std::string_view header) {
   return parser.get().result_int();
 }
 
-}  // namespace perch::control
+}  // namespace perch
