@@ -10,12 +10,13 @@ void ResponseStream::write(dfdaemon::v2::DownloadTaskResponse message) {
   StartWrite(&message_);
 }
 
+// When a letter is read the stream may be gone: its address is then a name and no more.
 void ResponseStream::OnWriteDone(bool ok) {
-  mailbox_.post([this, ok] { owner_.on_written(*this, ok); });
+  mailbox_.post([this, &owner = owner_, ok] { owner.on_written(*this, ok); });
 }
 
 void ResponseStream::OnCancel() {
-  mailbox_.post([this] { owner_.on_cancelled(*this); });
+  mailbox_.post([this, &owner = owner_] { owner.on_cancelled(*this); });
 }
 
 }  // namespace perch::peer
