@@ -166,7 +166,7 @@ std::vector<std::string> Store::ids() const {
     const auto status = tasks_.status_of(name);
     return !is_task_id(name) || !status || !S_ISDIR(status->st_mode);
   });
-  return std::move(*names);
+  return *std::move(names);
 }
 
 void Store::say_what_is_foreign() const {
