@@ -13,6 +13,11 @@ const std::map<std::string, std::uint64_t> kSeconds{{"s", 1}, {"m", 60}, {"h", 3
 constexpr std::uint64_t kMost = 1ULL << 62U;
 constexpr std::uint64_t kYear = 365ULL * 86400;
 
+std::string not_a_url(const std::string& text) {
+  const bool is_one = text.starts_with("http://") || text.starts_with("https://");
+  return is_one ? "" : "not an http or https URL";
+}
+
 void add_downloads(CLI::App& serve, DownloadOptions& options) {
   serve.add_option("--connections", options.connections_per_task, "To the origin, for one task")
       ->check(CLI::Range(1, 16))
@@ -28,8 +33,10 @@ void add_downloads(CLI::App& serve, DownloadOptions& options) {
       ->transform(CLI::AsSizeValue(false).description(""))
       ->check(CLI::Range(std::uint64_t{0}, kMost).description(""))
       ->type_name("SIZE");
-  serve.add_option("--upstream-proxy", options.upstream_proxy,
-                   "URL of an HTTP proxy to fetch through, as a Dragonfly peer has one");
+  serve
+      .add_option("--upstream-proxy", options.upstream_proxy,
+                  "URL of an HTTP proxy to fetch through, as a Dragonfly peer has one")
+      ->check(CLI::Validator(not_a_url, ""));
   serve
       .add_option("--ca-file", options.ca_file,
                   "Authorities (PEM) that https origins are checked with; else the system's")

@@ -164,6 +164,8 @@ TEST_CASE("an origin that lies about the length of a part is asked for what it l
   SUBCASE("less than it sends") { check_arrives("&length=less&first=6"); }
 }
 
+TEST_CASE("what comes behind a part is not taken") { check_arrives("&length=over"); }
+
 TEST_CASE("a redirect is followed") { check_arrives("&redirect=1"); }
 
 TEST_CASE("redirects without end are given up at once") {

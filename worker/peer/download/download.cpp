@@ -30,7 +30,10 @@ Failure impossible(const PieceLayout& layout) {
                                           std::to_string(layout.piece_length)};
 }
 
-Failure changed() { return {Failure::Kind::Changed, "the file changed at the origin: ask again"}; }
+Ask question_for(const OriginFacts& facts) {
+  if (!facts.length) return Ask::UnknownLength;
+  return facts.ranges ? Ask::Range : Ask::WholeFile;
+}
 
 }  // namespace
 
@@ -118,39 +121,42 @@ void Download::on_probed(const std::expected<OriginFacts, Failure>& facts) {
 }
 
 void Download::settle(const OriginFacts& facts) {
-  how_ = !facts.length ? Ask::UnknownLength : facts.ranges ? Ask::Range : Ask::WholeFile;
+  how_ = question_for(facts);
+  if (files_ && !from_nothing_ && same_file(files_->manifest(), facts)) {
+    if (!known_) room_.traffic.resumed_bytes += bytes_stored(*files_);
+    return fetch_missing();
+  }
   const PieceLayout layout = layout_for(facts, spec_);
-  const bool same = files_ && !from_nothing_ && same_file(files_->manifest(), facts);
-  if (same && !known_) room_.traffic.resumed_bytes += bytes_stored(*files_);
-  if (!same && known_) {
-    if (!from_nothing_) return fail(changed());
+  if (known_) {
+    if (!from_nothing_) return fail(changed_file());
     // Callers were told of pieces: another layout is another file, which has not their digest.
     if (!facts.length || layout != this->layout()) return discard();
   }
-  if (!same) {
-    if (!layout.possible()) return fail(impossible(layout));
-    begin_generation(facts, layout);
-    if (failure_) return;
-  }
-  from_nothing_ = false;
-  if (how_ == Ask::UnknownLength) {
-    plan_ = RangePlan::without_end();
-  } else {
-    plan_.emplace(this->layout(), how_ == Ask::Range,
-                  [this](std::uint32_t number) { return files_->bytes_done(number); });
-    announce();
-  }
-  plan_->exhausted() ? on_whole() : ask();
+  if (!layout.possible()) return fail(impossible(layout));
+  begin_generation(facts, layout);
 }
 
 void Download::begin_generation(const OriginFacts& facts, const PieceLayout& layout) {
   if (files_) room_.traffic.refetched_bytes += bytes_stored(*files_);
   files_.reset();
+  from_nothing_ = false;
   Manifest manifest{spec_.origin.url, layout, facts.headers, 1};
   auto made = facts.length ? room_.store.create(spec_.id, std::move(manifest))
                            : room_.store.create_unsized(spec_.id, std::move(manifest));
   if (!made) return fail(failure_of(made.error()));
   files_ = std::move(*made);
+  fetch_missing();
+}
+
+void Download::fetch_missing() {
+  if (how_ == Ask::UnknownLength) {
+    plan_ = RangePlan::without_end();
+    return ask();
+  }
+  plan_.emplace(layout(), how_ == Ask::Range,
+                [this](std::uint32_t number) { return files_->bytes_done(number); });
+  announce();
+  go_on();
 }
 
 void Download::announce() {
@@ -177,7 +183,8 @@ void Download::on_fetched(Fetch& fetch, const std::optional<Failure>& failure) {
   // Of a file without a known length nothing can be gone on with.
   if (last->stored() > 0 && known_) backoff_.reset();
   if (failure) {
-    known_ ? plan_->give_back(last->range()) : plan_.reset();
+    if (known_) plan_->give_back(last->range());
+    if (!known_) plan_.reset();
     return on_failure(*failure);
   }
   if (how_ == Ask::UnknownLength) {
@@ -186,14 +193,13 @@ void Download::on_fetched(Fetch& fetch, const std::optional<Failure>& failure) {
     }
     announce();
   }
-  plan_->exhausted() && fetches_.empty() ? on_whole() : ask();
+  go_on();
 }
 
-// Nothing is left to be fetched.
-void Download::on_whole() {
-  if (all_done()) return examine();
-  plan_.reset();
-  on_failure({Failure::Kind::Unavailable, "the origin sends less than was asked for"});
+void Download::go_on() {
+  if (!plan_->exhausted() || !fetches_.empty()) return ask();
+  PERCH_CHECK(all_done());
+  examine();
 }
 
 void Download::on_piece(std::uint32_t number) {
@@ -208,6 +214,7 @@ void Download::on_failure(const Failure& failure) {
   const bool passing = failure.kind == Failure::Kind::Unavailable ||
                        (failure.kind == Failure::Kind::Changed && !known_);
   if (!passing) return fail(failure);
+  if (step_.armed()) return;  // its connections fail together: that is one failure
   const auto delay = backoff_.next(failure.retry_after);
   if (!delay) return fail({Failure::Kind::Unavailable, failure.reason});
   later(&Download::ask, *delay);

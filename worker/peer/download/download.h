@@ -79,10 +79,11 @@ class Download : public std::enable_shared_from_this<Download>, private Connecti
   void on_probed(const std::expected<OriginFacts, Failure>& facts);
   void settle(const OriginFacts& facts);
   void begin_generation(const OriginFacts& facts, const PieceLayout& layout);
+  void fetch_missing();
   void announce();
   void start(ByteRange range, ConnectionSlots::Slot slot);
   void on_fetched(Fetch& fetch, const std::optional<Failure>& failure);
-  void on_whole();
+  void go_on();
   void on_piece(std::uint32_t number);
   void on_failure(const Failure& failure);
   void examine();

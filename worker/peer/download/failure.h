@@ -25,6 +25,10 @@ struct Failure {
   std::chrono::seconds retry_after{0};  // the origin's wish
 };
 
+inline Failure changed_file() {
+  return {Failure::Kind::Changed, "the file changed at the origin: ask again"};
+}
+
 // Of the disk.
 inline Failure failure_of(const Error& error) {
   const bool full = error.is(ENOSPC) || error.is(EDQUOT);

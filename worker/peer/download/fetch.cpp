@@ -63,7 +63,7 @@ std::optional<Failure> Fetch::outcome(const OriginAnswer& answer,
   if (!fits_) return misfit(answer);
   // A part may have more bytes behind it, which are not taken; a whole file is as long as it is.
   if (sink_.overflowed() && job_.ask != Job::Ask::Range) {
-    return Failure{Failure::Kind::Changed, "the file changed at the origin: ask again"};
+    return changed_file();
   }
   if (sink_.full()) return std::nullopt;
   if (problem) return problem;

@@ -74,8 +74,6 @@ bool contradicts(const Headers& answer, const Headers& stored) {
                              });
 }
 
-Failure changed() { return {Failure::Kind::Changed, "the file changed at the origin: ask again"}; }
-
 Failure unavailable(std::string reason) { return {Failure::Kind::Unavailable, std::move(reason)}; }
 
 std::optional<Failure> misfit_of_part(const OriginAnswer& answer, const Manifest& manifest,
@@ -83,7 +81,7 @@ std::optional<Failure> misfit_of_part(const OriginAnswer& answer, const Manifest
   const std::string validator = validator_of(manifest.headers);
   if (answer.status == 200) {
     // The answer to an If-Range that no longer holds; else the origin does not heed the range.
-    if (!validator.empty() && validator != validator_of(answer.headers)) return changed();
+    if (!validator.empty() && validator != validator_of(answer.headers)) return changed_file();
     return unavailable("the origin sends the whole file where a range was asked for");
   }
   const auto content = parse_content_range(field(answer.headers, "content-range"));
@@ -92,7 +90,7 @@ std::optional<Failure> misfit_of_part(const OriginAnswer& answer, const Manifest
   }
   const bool same =
       content->total == manifest.layout.length && !contradicts(answer.headers, manifest.headers);
-  return same ? std::nullopt : std::optional(changed());
+  return same ? std::nullopt : std::optional(changed_file());
 }
 
 }  // namespace
@@ -152,14 +150,14 @@ bool same_file(const Manifest& stored, const OriginFacts& now) {
 
 std::optional<Failure> misfit_of(const OriginAnswer& answer, const Manifest& manifest,
                                  std::optional<ByteRange> range) {
-  if (answer.status == 412 || answer.status == 416) return changed();
+  if (answer.status == 412 || answer.status == 416) return changed_file();
   if (answer.status != 200 && answer.status != 206) return refusal_of(answer);
   if (range) return misfit_of_part(answer, manifest, *range);
   if (answer.status != 200) return unavailable("the origin sends a range that was not asked for");
   const auto length = content_length_of(answer);
   const bool same = (!length || length == manifest.layout.length) &&
                     !contradicts(answer.headers, manifest.headers);
-  return same ? std::nullopt : std::optional(changed());
+  return same ? std::nullopt : std::optional(changed_file());
 }
 
 Failure refusal_of(const OriginAnswer& answer) {

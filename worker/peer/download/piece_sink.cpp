@@ -40,7 +40,7 @@ std::optional<Failure> PieceSink::compare(std::span<const std::byte> data) {
     const auto stored = std::span(block).first(std::min(block.size(), data.size()));
     if (auto got = files_.read(at, stored); !got) return failure_of(got.error());
     if (!std::ranges::equal(stored, data.first(stored.size()))) {
-      return Failure{Failure::Kind::Changed, "the file changed at the origin: ask again"};
+      return changed_file();
     }
     compared_ += stored.size();
     at += stored.size();

@@ -131,7 +131,10 @@ void Transfer::set_way(const DownloadOptions& options) {
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, kSilentSeconds);
-  if (!options.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+  if (!options.ca_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, options.ca_file.c_str());
+  }
   if (!options.upstream_proxy.empty()) {
     curl_easy_setopt(easy, CURLOPT_PROXY, options.upstream_proxy.c_str());
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");  // for no host, whatever the environment says
