@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kBoot = "boot 1";
+constexpr int kLivesPerBoot = 5;
 constexpr std::uint64_t kMaxLength = 4500;
 
 // What an origin has under this version: no two versions have the same bytes anywhere near.
@@ -37,11 +37,32 @@ std::string origin_data(std::uint32_t version, std::uint64_t length) {
   return data;
 }
 
+// The machine has been rebooted now and then.
+std::string boot_of(std::uint32_t life) { return "boot " + std::to_string(life / kLivesPerBoot); }
+
+// Whether all that is recorded as done was right.
+bool check_and_believe(TaskFiles& files) {
+  bool good = true;
+  for (std::uint32_t number = 0; number < files.layout().count(); ++number) {
+    good = good && (!files.done(number) || files.verify(number).value_or(false));
+  }
+  return good && files.believe();
+}
+
 // One process at work: tasks are begun, filled in small steps, finished, replaced and removed.
 class Worker {
  public:
   Worker(const std::string& directory, std::uint32_t seed)
-      : store_(std::move(*Store::open(directory, {kBoot, {}}))), random_(seed) {}
+      : store_(std::move(*Store::open(directory, {boot_of(seed), {}}))), random_(seed) {}
+
+  // What an earlier boot left is looked at first, as a download does.
+  bool check_stored() {
+    for (const std::string& id : {kId, kOtherId}) {
+      auto files = store_.find(id);
+      if (files && files->needs_check() && !check_and_believe(*files)) return false;
+    }
+    return true;
+  }
 
   bool one_task() {
     const std::string& id = begun_++ % 3 < 2 ? kId : kOtherId;  // one that is replaced, too
@@ -82,7 +103,7 @@ class Worker {
 // In the child: never returns, and leaves nothing of the test to run.
 [[noreturn]] void work(const std::string& directory, std::uint32_t seed, int tasks) {
   Worker worker(directory, seed);
-  bool good = true;
+  bool good = worker.check_stored();
   for (int i = 0; i < tasks && good; ++i) good = worker.one_task();
   ::_exit(good ? 0 : 1);
 }
@@ -137,11 +158,12 @@ void kill_after(const std::string& directory, std::uint32_t seed, std::chrono::n
   CHECK(WIFSIGNALED(wait_for(child)));
 }
 
-void check_task(TaskFiles& files) {
+void check_task(TaskFiles& files, const std::string& boot) {
   const auto& headers = files.manifest().headers;
   const auto version = static_cast<std::uint32_t>(std::stoul(headers.at("version")));
   const std::string data = origin_data(version, std::stoul(headers.at("length")));
-  CHECK_FALSE(files.needs_check());
+  CHECK(files.needs_check() == (files.manifest().boot_id != boot));
+  if (files.needs_check()) CHECK(check_and_believe(files));
   CHECK(files.layout().length == data.size());
   for (std::uint32_t number = 0; number < files.layout().count(); ++number) {
     const std::uint64_t begin = files.layout().piece(number).begin;
@@ -159,8 +181,8 @@ struct Found {
 };
 
 // As the next process does; then goes on where that one was.
-void check_store(const StoreWorld& world, Found& found) {
-  const Store store = world.open(kBoot);
+void check_store(const StoreWorld& world, std::uint32_t life, Found& found) {
+  const Store store = world.open(boot_of(life));
   (void)store.collect({}, [](const std::string&) { return false; });
   for (const std::string& id : {kId, kOtherId}) {
     auto files = store.find(id);
@@ -170,7 +192,7 @@ void check_store(const StoreWorld& world, Found& found) {
       found.none += 1;
       continue;
     }
-    check_task(*files);
+    check_task(*files, boot_of(life));
     (files->manifest().finished == std::chrono::sys_seconds() ? found.partial : found.finished) +=
         1;
     CHECK(store.stat(id)->finished == (files->done_count() == files->layout().count()));
@@ -198,7 +220,7 @@ TEST_CASE("killed at each of its system calls, a process leaves tasks that are r
         CAPTURE(call);
         const StoreWorld world(directory + "/" + std::to_string(seed) + "." + std::to_string(call));
         killed = kill_at_call(world.directory(), seed, call);
-        check_store(world, found);
+        check_store(world, seed, found);
       }
       CHECK(call > 50);
     }
@@ -217,7 +239,7 @@ TEST_CASE("killed at any moment, over and over on one store, it leaves tasks tha
     for (std::uint32_t life = 0; life < 300; ++life) {
       CAPTURE(life);
       kill_after(world.directory(), life, std::chrono::microseconds(100 + random() % 5'000));
-      check_store(world, found);
+      check_store(world, life, found);
     }
   });
   CHECK(found.partial > 0);
