@@ -190,13 +190,11 @@ TEST_CASE("the request says what the user said") {
   CHECK_FALSE(wish.download.has_output_path());
 }
 
-TEST_CASE("a range is asked for, and is not what the digest is of") {
-  const Wish wish = wish_of(
-      {.url = "http://host/file", .digest = "sha256:" + std::string(64, 'a'), .range = "100-199"});
+TEST_CASE("a range is asked for as its first byte and a length") {
+  const Wish wish = wish_of({.url = "http://host/file", .range = "100-199"});
   CHECK(wish.download.range().start() == 100);
   CHECK(wish.download.range().length() == 100);
   CHECK(wish.range == ByteRange{100, 200});
-  CHECK_FALSE(wish.digest.has_value());
 }
 
 TEST_CASE("the peer is told an absolute path where it writes the file") {
@@ -221,10 +219,14 @@ TEST_CASE("words that make no sense are refused with the reason") {
   GetOptions options = good;
   options.headers = {"no colon"};
   CHECK(refusal_of(options) == "--header 'no colon' is not NAME: VALUE");
+  options = good;
+  options.digest = "sha256:" + std::string(64, 'a');
+  options.range = "0-1";
+  CHECK(refusal_of(options) == "--digest is of the whole file, not of a --range");
 }
 
 TEST_CASE("tasks are rows on a terminal, lines in a pipe, and whole in JSON") {
-  const auto task = a_task();
+  auto task = a_task();
   const WallTime now{seconds(1'000'000'065)};
   CHECK(task_table({task}, 80, now) ==
         "TASK               SIZE   DONE     AGE  URL\n"
@@ -238,6 +240,13 @@ TEST_CASE("tasks are rows on a terminal, lines in a pipe, and whole in JSON") {
   CHECK(document.at(0).at("created_at") == "2001-09-09T01:46:40.000Z");
   CHECK(document.at(0).at("finished_at").is_null());
   CHECK(nlohmann::json::parse(task_json(task)) == document.at(0));
+
+  // While a download is at work on it, the peer does not count.
+  task.pieces_done.reset();
+  CHECK(task_lines({task}).contains("\trunning\t"));
+  CHECK(task_table({task}, 80, now).contains("      -   1m00s"));
+  CHECK(task_page(task).contains("pieces    3, 4.0 MiB each\n"));
+  CHECK(nlohmann::json::parse(task_json(task)).at("pieces_done").is_null());
 }
 
 }  // namespace perch::peer

@@ -16,12 +16,21 @@ using nlohmann::ordered_json;
 
 constexpr std::size_t kShortId = 12;
 
-const char* state_of(const TaskView& task) { return task.finished ? "finished" : "partial"; }
+const char* state_of(const TaskView& task) {
+  if (task.finished) return "finished";
+  return task.pieces_done ? "partial" : "running";
+}
 
 std::string share_of(const TaskView& task) {
   if (task.finished) return "100 %";
-  const std::uint64_t share = task.pieces == 0 ? 0 : 100ULL * task.pieces_done / task.pieces;
+  if (!task.pieces_done) return "-";
+  const std::uint64_t share = task.pieces == 0 ? 0 : 100ULL * *task.pieces_done / task.pieces;
   return fmt::format("{} %", std::min<std::uint64_t>(share, 99));
+}
+
+std::string pieces_of(const TaskView& task) {
+  if (!task.pieces_done) return fmt::format("{}", task.pieces);
+  return fmt::format("{} of {}", *task.pieces_done, task.pieces);
 }
 
 std::string age_of(const std::optional<WallTime>& time, WallTime now) {
@@ -43,7 +52,7 @@ ordered_json to_json(const TaskView& task) {
           {"content_length", task.length},
           {"piece_length", task.piece_length},
           {"pieces", task.pieces},
-          {"pieces_done", task.pieces_done},
+          {"pieces_done", task.pieces_done ? ordered_json(*task.pieces_done) : ordered_json()},
           {"created_at", time_json(task.created)},
           {"updated_at", time_json(task.updated)},
           {"finished_at", time_json(task.finished)}};
@@ -81,9 +90,9 @@ std::string task_lines(const std::vector<TaskView>& tasks) {
 std::string task_page(const TaskView& task) {
   return fmt::format(
       "task      {}\nurl       {}\nstate     {}\nsize      {} ({} bytes)\n"
-      "pieces    {} of {}, {} each\ncreated   {}\nupdated   {}\nfinished  {}\n",
+      "pieces    {}, {} each\ncreated   {}\nupdated   {}\nfinished  {}\n",
       task.id, printable(task.url), state_of(task), human_bytes(task.length), task.length,
-      task.pieces_done, task.pieces, human_bytes(task.piece_length), time_text(task.created),
+      pieces_of(task), human_bytes(task.piece_length), time_text(task.created),
       time_text(task.updated), time_text(task.finished));
 }
 

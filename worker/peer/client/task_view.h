@@ -18,7 +18,7 @@ struct TaskView {
   std::uint64_t length = 0;
   std::uint64_t piece_length = 0;
   std::uint32_t pieces = 0;
-  std::uint32_t pieces_done = 0;
+  std::optional<std::uint32_t> pieces_done{};  // nothing: a download is at work on them
   std::optional<WallTime> created{};
   std::optional<WallTime> updated{};
   std::optional<WallTime> finished{};  // nothing: it is not whole
@@ -26,7 +26,7 @@ struct TaskView {
 
 // Rows that fit, under a heading; ids are cut to what `stat` and `rm` understand.
 std::string task_table(const std::vector<TaskView>& tasks, std::size_t columns, WallTime now);
-// A line each: id, "finished" or "partial", bytes, URL, with tabs between.
+// A line each: id, "finished", "running" or "partial", bytes, URL, with tabs between.
 std::string task_lines(const std::vector<TaskView>& tasks);
 // One task, a fact a line.
 std::string task_page(const TaskView& task);

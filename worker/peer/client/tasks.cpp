@@ -39,10 +39,22 @@ TaskView view_of(const StatLocalTaskResponse& task) {
   return view;
 }
 
+// The answer of a peer with very many tasks holds the latest, and says how many others there are.
+void tell_left_out(const grpc::ClientContext& context) {
+  const auto& trailer = context.GetServerTrailingMetadata();
+  const auto left_out = trailer.find("perch-left-out");
+  if (left_out == trailer.end()) return;
+  const std::string_view count(left_out->second.data(), left_out->second.size());
+  fmt::print(stderr, "perch-peer: {} older tasks are left out\n", printable(count));
+}
+
 Answer<std::vector<TaskView>> list(Connection& connection) {
   dfdaemon::v2::ListLocalTasksResponse response;
-  const Ending asked = connection.make(
-      [&](auto& stub, auto& context) { return stub.ListLocalTasks(&context, {}, &response); });
+  const Ending asked = connection.make([&](auto& stub, auto& context) {
+    grpc::Status status = stub.ListLocalTasks(&context, {}, &response);
+    if (status.ok()) tell_left_out(context);
+    return status;
+  });
   if (asked.exit != ExitCode::Done) return std::unexpected(asked);
   std::vector<TaskView> tasks;
   for (const auto& task : response.tasks()) tasks.push_back(view_of(task));
@@ -58,7 +70,9 @@ Ending complete(Connection& connection, TaskView& view) {
       [&](auto& stub, auto& context) { return stub.StatTask(&context, request, &task); });
   view.url = task.url();
   view.pieces = task.piece_count();
-  view.pieces_done = static_cast<std::uint32_t>(task.pieces_size());
+  if (task.state() != "Running") {
+    view.pieces_done = static_cast<std::uint32_t>(task.pieces_size());
+  }
   return asked;
 }
 
