@@ -40,9 +40,10 @@ Peer::Peer(const PeerOptions& options, Store store, steady_clock::time_point sta
       started_(started),
       store_(std::move(store)),
       downloads_(loop_, store_, options.downloads),
-      calls_({loop_, downloads_, host_name()}, [this] { stop_if_drained(); }),
+      calls_({loop_, downloads_, host_name(), options.service}, [this] { stop_if_drained(); }),
+      tasks_(store_, downloads_),
       mailbox_(loop_),
-      servers_(mailbox_, calls_),
+      servers_(loop_, options.service, {mailbox_, calls_, tasks_}),
       metrics_(loop_,
                [this] {
                  auto all = figures();

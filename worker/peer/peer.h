@@ -25,6 +25,7 @@ struct PeerOptions {
   std::string metrics;  // likewise; empty: none
   GcLimits keep;        // what the store holds at most
   DownloadOptions downloads;
+  ServiceLimits service;
   std::chrono::milliseconds drain_timeout{20'000};
 };
 
@@ -57,6 +58,7 @@ class Peer {
   Store store_;
   Downloads downloads_;
   Calls calls_;
+  StoredTasks tasks_;
   Mailbox mailbox_;
   ServerPool servers_;
   MetricsPage metrics_;

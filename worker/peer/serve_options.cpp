@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <map>
+#include <string>
 
 namespace perch::peer {
 namespace {
@@ -43,6 +44,26 @@ void add_downloads(CLI::App& serve, DownloadOptions& options) {
       ->check(CLI::ExistingFile);
 }
 
+void add_service_limits(CLI::App& serve, ServiceLimits& limits) {
+  const auto bounded = [&](const char* name, auto& value, std::size_t most, const char* what) {
+    serve.add_option(name, value, what)
+        ->check(CLI::Range(std::size_t{1}, most))
+        ->capture_default_str();
+  };
+  bounded("--max-clients", limits.clients, 10'000, "Connections at once");
+  bounded("--max-streams", limits.streams, 1'000, "Calls at once on one connection");
+  bounded("--max-downloads", limits.calls, 10'000, "DownloadTask calls at once, in all");
+  bounded("--max-queued", limits.queued_bytes, std::size_t{1} << 30U,
+          "Bytes that gRPC may hold for all clients");
+  serve
+      .add_option_function<std::size_t>(
+          "--idle-timeout",
+          [&limits](std::size_t seconds) { limits.idle_timeout = std::chrono::seconds(seconds); },
+          "Seconds until a client that does nothing is let go")
+      ->check(CLI::Range(1, 86400))
+      ->default_str(std::to_string(limits.idle_timeout.count()));
+}
+
 }  // namespace
 
 CLI::App* add_serve(CLI::App& app, PeerOptions& options) {
@@ -67,6 +88,7 @@ CLI::App* add_serve(CLI::App& app, PeerOptions& options) {
   serve->add_option("--metrics", options.metrics,
                     "Path for GET /metrics when perch does not hand over a listener for it");
   add_downloads(*serve, options.downloads);
+  add_service_limits(*serve, options.service);
   serve->footer("Exit status: 0 asked to stop, 1 the system refused, 2 usage.");
   return serve;
 }

@@ -261,8 +261,6 @@ TEST_CASE("what cannot be honoured is refused by name") {
     return std::to_string(answer.status.error_code()) + " " + answer.status.error_message();
   };
   using Request = common::v2::Download&;
-  CHECK(refusal([](Request r) { r.mutable_range()->set_length(1); }) ==
-        "12 range: not supported by perch-peer");
   CHECK(refusal([](Request r) { r.mutable_hdfs(); }) == "12 hdfs: not supported by perch-peer");
   CHECK(refusal([](Request r) { r.set_prefetch(true); }) ==
         "12 prefetch: not supported by perch-peer");
@@ -270,8 +268,8 @@ TEST_CASE("what cannot be honoured is refused by name") {
         "3 url: not an http or https URL");
   CHECK(refusal([](Request r) { r.set_piece_length(1); }) ==
         "3 piece_length: not between 64 KiB and 64 MiB");
-  CHECK(refusal([](Request r) { (*r.mutable_request_header())["Range"] = "bytes=0-"; }) ==
-        "3 request_header: Range is set by the peer itself");
+  CHECK(refusal([](Request r) { (*r.mutable_request_header())["Host"] = "other"; }) ==
+        "3 request_header: Host is set by the peer itself");
   CHECK(refusal([](Request r) { (*r.mutable_request_header())["X"] = "a\r\nHost: b"; }) ==
         "3 request_header: not a header field");
   CHECK(refusal([](Request r) { r.set_digest("md5:0"); }) ==
@@ -287,7 +285,7 @@ TEST_CASE("health checks say that the peer serves; methods it does not know are 
   const auto [health, serving] = call_by_name(world, "/grpc.health.v1.Health/Check");
   CHECK(health.ok());
   CHECK(serving == "\x08\x01");  // status: SERVING
-  CHECK(call_by_name(world, "/dfdaemon.v2.DfdaemonDownload/DeleteTask").first.error_code() ==
+  CHECK(call_by_name(world, "/dfdaemon.v2.DfdaemonDownload/NoSuchMethod").first.error_code() ==
         grpc::UNIMPLEMENTED);
   CHECK(call_by_name(world, "/no.such.Service/Method").first.error_code() == grpc::UNIMPLEMENTED);
 }

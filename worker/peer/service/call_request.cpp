@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/service/call_request.h"
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <limits>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -15,12 +20,13 @@ using Message = common::v2::Download;
 
 constexpr std::uint64_t kLeastPieceLength = 64U << 10U;
 
-grpc::Status invalid(const std::string& text) { return {grpc::StatusCode::INVALID_ARGUMENT, text}; }
-
-// The first field that asks for something this peer does not do.
+// The first field that asks for something this peer does not do. What only speaks to a scheduler,
+// to statistics or of what this peer does anyway is let pass: the higher priorities,
+// need_back_to_source, is_prefetch, load_to_cache, remote_ip.
 const char* refused_field(const Message& message) {
-  if (message.has_range()) return "range";
   if (message.type() != common::v2::STANDARD) return "type";
+  if (message.priority() == common::v2::LEVEL1) return "priority LEVEL1";
+  if (message.priority() == common::v2::LEVEL2) return "priority LEVEL2";
   if (message.disable_back_to_source()) return "disable_back_to_source";
   if (message.certificate_chain_size() > 0) {
     return "certificate_chain: certificates without a key authenticate nobody";
@@ -30,6 +36,11 @@ const char* refused_field(const Message& message) {
   if (message.has_hdfs()) return "hdfs";
   if (message.has_hugging_face()) return "hugging_face";
   if (message.has_model_scope()) return "model_scope";
+  if (message.has_concurrent_piece_count()) return "concurrent_piece_count";
+  if (message.has_actual_piece_length()) return "actual_piece_length";
+  if (message.has_actual_content_length()) return "actual_content_length";
+  if (message.has_actual_piece_count()) return "actual_piece_count";
+  if (message.enable_task_id_based_blob_digest()) return "enable_task_id_based_blob_digest";
   return nullptr;
 }
 
@@ -37,17 +48,63 @@ bool is_clean(std::string_view text) {
   return std::ranges::none_of(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
 }
 
-bool is_http_url(std::string_view url) {
-  return (url.starts_with("http://") || url.starts_with("https://")) && is_clean(url);
+// As curl reads it, which is who will use it.
+bool is_http_url(const std::string& url) {
+  if (!url.starts_with("http://") && !url.starts_with("https://")) return false;
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), &curl_url_cleanup);
+  return is_clean(url) && curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) == CURLUE_OK;
 }
 
-// Names that would change what a range request means, whatever their case.
+// Whatever its case; `lower` has none.
+bool is_named(std::string_view name, std::string_view lower) {
+  return std::ranges::equal(name, lower, [](char a, char b) { return (a | 0x20) == b; });
+}
+
+// Names that would change what our own requests mean.
 bool is_ours(std::string_view name) {
-  constexpr std::array<std::string_view, 5> kOurs{"range", "if-range", "host", "accept-encoding",
+  constexpr std::array<std::string_view, 4> kOurs{"if-range", "host", "accept-encoding",
                                                   "content-length"};
-  return std::ranges::any_of(kOurs, [&](std::string_view ours) {
-    return std::ranges::equal(name, ours, [](char a, char b) { return (a | 0x20) == b; });
-  });
+  return std::ranges::any_of(kOurs, [&](std::string_view ours) { return is_named(name, ours); });
+}
+
+// "bytes=A-B" or "bytes=A-".
+std::optional<ByteRange> parse_range(std::string_view text) {
+  constexpr std::string_view kUnit = "bytes=";
+  if (!text.starts_with(kUnit)) return std::nullopt;
+  const char* const end = text.data() + text.size();
+  ByteRange range{0, std::numeric_limits<std::uint64_t>::max()};
+  const auto first = std::from_chars(text.data() + kUnit.size(), end, range.begin);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '-') return std::nullopt;
+  if (first.ptr + 1 == end) return range;
+  const auto last = std::from_chars(first.ptr + 1, end, range.end);
+  const bool sane = last.ec == std::errc() && last.ptr == end && range.end >= range.begin &&
+                    range.end != std::numeric_limits<std::uint64_t>::max();
+  if (!sane) return std::nullopt;
+  range.end += 1;
+  return range;
+}
+
+std::optional<ByteRange> range_of(const common::v2::Range& range) {
+  const std::uint64_t end = range.start() + range.length();
+  if (end <= range.start()) return std::nullopt;  // nothing, or more than 64 bits count
+  return ByteRange{range.start(), end};
+}
+
+// Dragonfly's clients ask for a part by the field or, over HTTP, by a header field. Nothing
+// for the whole file.
+std::expected<std::optional<ByteRange>, std::string> read_range(const Message& message) {
+  std::optional<ByteRange> range;
+  if (message.has_range()) {
+    range = range_of(message.range());
+    if (!range) return std::unexpected("range: no bytes, or more than there can be");
+  }
+  for (const auto& [name, value] : message.request_header()) {
+    if (!is_named(name, "range")) continue;
+    if (range) return std::unexpected("request_header: a second range");
+    range = parse_range(value);
+    if (!range) return std::unexpected("request_header: Range is not bytes=FIRST-LAST");
+  }
+  return range;
 }
 
 bool is_header_name(std::string_view name) {
@@ -72,14 +129,23 @@ std::string senseless(const Message& message) {
     return "force_hard_link: needs output_path";
   }
   if (!is_clean(message.output_path())) return "output_path: not a path";
+  if (message.timeout().seconds() < 0 || message.timeout().nanos() < 0) return "timeout: negative";
   return {};
+}
+
+// What makes no sense for a part of a file.
+const char* senseless_with_range(const Message& message) {
+  if (!message.digest().empty()) return "digest: of the whole file, and only a range is wanted";
+  if (message.force_hard_link())
+    return "force_hard_link: the whole file, and only a range is wanted";
+  return nullptr;
 }
 
 std::chrono::nanoseconds time_of(const google::protobuf::Duration& duration) {
   // Bounded, so that no client's number overflows the arithmetic of timers.
   constexpr std::int64_t kDay = 86'400;
-  return std::chrono::seconds(std::clamp<std::int64_t>(duration.seconds(), 0, kDay)) +
-         std::chrono::nanoseconds(std::clamp(duration.nanos(), 0, 999'999'999));
+  return std::chrono::seconds(std::min<std::int64_t>(duration.seconds(), kDay)) +
+         std::chrono::nanoseconds(std::min(duration.nanos(), 999'999'999));
 }
 
 DownloadSpec spec_of(const Message& message) {
@@ -95,8 +161,34 @@ DownloadSpec spec_of(const Message& message) {
     key.content = message.content_for_calculating_task_id();
   }
   spec.id = task_id(key);
-  spec.origin = {message.url(), {message.request_header().begin(), message.request_header().end()}};
+  spec.origin.url = message.url();
+  for (const auto& [name, value] : message.request_header()) {
+    if (!is_named(name, "range")) spec.origin.headers.emplace(name, value);
+  }
   return spec;
+}
+
+std::expected<CallRequest, std::string> read(const Message& message) {
+  if (std::string reason = senseless(message); !reason.empty()) return std::unexpected(reason);
+  CallRequest call;
+  call.download = spec_of(message);
+  auto range = read_range(message);
+  if (!range) return std::unexpected(std::move(range.error()));
+  call.range = *range;
+  if (const char* reason = senseless_with_range(message); call.range && reason != nullptr) {
+    return std::unexpected(reason);
+  }
+  if (!message.digest().empty()) {
+    auto digest = Digest::parse(message.digest());
+    if (!digest) return std::unexpected(digest.error().text());
+    call.download.digest = std::move(*digest);
+  }
+  call.output_path = message.output_path();
+  call.overwrite = message.overwrite() ? Overwrite::Yes : Overwrite::No;
+  call.hard_link = message.force_hard_link();
+  call.piece_content = message.need_piece_content();
+  if (message.has_timeout()) call.timeout = time_of(message.timeout());
+  return call;
 }
 
 }  // namespace
@@ -108,22 +200,11 @@ std::expected<CallRequest, grpc::Status> read_request(
     return std::unexpected(grpc::Status(grpc::StatusCode::UNIMPLEMENTED,
                                         std::string(field) + ": not supported by perch-peer"));
   }
-  if (const std::string reason = senseless(message); !reason.empty()) {
-    return std::unexpected(invalid(reason));
+  auto call = read(message);
+  if (!call) {
+    return std::unexpected(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, call.error()));
   }
-  CallRequest call;
-  call.download = spec_of(message);
-  if (!message.digest().empty()) {
-    auto digest = Digest::parse(message.digest());
-    if (!digest) return std::unexpected(invalid(digest.error().text()));
-    call.download.digest = std::move(*digest);
-  }
-  call.output_path = message.output_path();
-  call.overwrite = message.overwrite() ? Overwrite::Yes : Overwrite::No;
-  call.hard_link = message.force_hard_link();
-  call.piece_content = message.need_piece_content();
-  if (message.has_timeout()) call.timeout = time_of(message.timeout());
-  return call;
+  return std::move(*call);
 }
 
 grpc::Status status_of(const Failure& failure) {
@@ -156,7 +237,8 @@ grpc::Status output_status(const Error& error) {
   if (error.is(EACCES) || error.is(EPERM) || error.is(EROFS)) return {PERMISSION_DENIED, text};
   if (error.is(EEXIST)) return {ALREADY_EXISTS, text};
   if (error.is(ENOENT) || error.is(ENOTDIR)) return {NOT_FOUND, text};
-  if (error.is(EINVAL) || error.is(ENAMETOOLONG)) return {INVALID_ARGUMENT, text};
+  if (error.is(EINVAL) || error.is(ENAMETOOLONG) || error.is(EISDIR))
+    return {INVALID_ARGUMENT, text};
   if (error.is(ENOSPC) || error.is(EDQUOT)) return {RESOURCE_EXHAUSTED, text};
   return {FAILED_PRECONDITION, text};
 }

@@ -13,12 +13,14 @@
 
 #include "worker/peer/download/download.h"
 #include "worker/peer/service/output_file.h"
+#include "worker/peer/store/piece_layout.h"
 
 namespace perch::peer {
 
 struct CallRequest {
   DownloadSpec download;
-  std::string output_path;  // empty: none
+  std::optional<ByteRange> range;  // else the whole file; its end may lie behind the file's
+  std::string output_path;         // empty: none
   Overwrite overwrite = Overwrite::No;
   bool hard_link = false;
   bool piece_content = false;

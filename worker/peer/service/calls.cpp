@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/service/calls.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace perch::peer {
-namespace {
-
-// Each may hold one piece in memory, on its way to its client.
-constexpr std::size_t kMaxCalls = 64;
-
-}  // namespace
 
 void Calls::begin(ResponseStream& stream, const Caller& caller,
                   const dfdaemon::v2::DownloadTaskRequest& request) {
   auto read = read_request(request);
   if (!read) return stream.finish(read.error());
-  if (running_.size() >= kMaxCalls) {
-    return stream.finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls at once"});
+  if (running_.size() >= room_.limits.calls) {
+    return stream.finish(
+        {grpc::StatusCode::RESOURCE_EXHAUSTED,
+         fmt::format("too many downloads at once: {} are in progress", running_.size())});
   }
   auto call = std::make_unique<DownloadCall>(room_, stream, caller, std::move(*read),
                                              [this, key = &stream] { end(key); });

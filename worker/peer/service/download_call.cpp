@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/service/download_call.h"
 
-#include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "worker/peer/service/mapped_content.h"
+#include "worker/peer/service/messages.h"
+#include "worker/peer/store/crc32c.h"
 
 namespace perch::peer {
 namespace {
@@ -11,10 +16,31 @@ namespace {
 using dfdaemon::v2::DownloadTaskResponse;
 using enum grpc::StatusCode;
 
-void describe(const PieceLayout& layout, std::uint32_t number, common::v2::Piece& piece) {
-  piece.set_number(number);
-  piece.set_offset(layout.piece(number).begin);
-  piece.set_length(layout.piece(number).size());
+constexpr std::size_t kReadBlock = 256U << 10U;
+
+ByteRange shared_part(ByteRange a, ByteRange b) {
+  const std::uint64_t begin = std::max(a.begin, b.begin);
+  return {begin, std::max(begin, std::min(a.end, b.end))};
+}
+
+// Somebody has the stored file under a name of his own (force_hard_link), and may write to it.
+bool has_other_names(const TaskFiles& files) {
+  struct stat status{};
+  return ::fstat(files.data_fd(), &status) != 0 || status.st_nlink > 1;
+}
+
+Result<bool> is_as_recorded(const TaskFiles& files, std::uint32_t number) {
+  ByteRange rest = files.layout().piece(number);
+  std::vector<std::byte> block(std::min<std::uint64_t>(kReadBlock, rest.size()));
+  std::uint32_t sum = 0;
+  while (rest.size() > 0) {
+    const auto part = std::span(block).first(std::min<std::uint64_t>(block.size(), rest.size()));
+    if (auto got = files.read(rest.begin, part); !got)
+      return std::unexpected(std::move(got.error()));
+    sum = crc32c(part, sum);
+    rest.begin += part.size();
+  }
+  return sum == files.crc_of(number);
 }
 
 }  // namespace
@@ -26,8 +52,8 @@ DownloadCall::DownloadCall(const CallRoom& room, ResponseStream& stream, Caller 
       caller_(std::move(caller)),
       request_(std::move(request)),
       on_end_(std::move(on_end)),
-      timeout_(room.loop,
-               [this](auto) { finish({DEADLINE_EXCEEDED, "the request's timeout is over"}); }) {}
+      timeout_(room.loop, [this](auto) { on_timeout(); }),
+      stall_(room.loop, [this](auto) { give_up(); }) {}
 
 DownloadCall::~DownloadCall() {
   if (download_) download_->unsubscribe(*this);
@@ -43,64 +69,89 @@ void DownloadCall::begin() {
 
 void DownloadCall::on_written(bool ok) {
   writing_ = false;
+  stall_.disarm();
   if (!ok) return finish({CANCELLED, "the client is gone"});
   advance();
 }
 
+void DownloadCall::on_timeout() {
+  overdue_ = true;
+  advance();
+}
+
+// A status is not given while a message is on its way: behind a client that never takes the message
+// it would wait out of anybody's sight.
 void DownloadCall::advance() {
   if (writing_) return;
+  if (overdue_) return finish({DEADLINE_EXCEEDED, "the request's timeout is over"});
   if (download_->failure()) return finish(status_of(*download_->failure()));
   if (!download_->known()) return;
   if (!started_) return send_started();
-  if (next_ < download_->finished().size()) return send_piece(download_->finished()[next_++]);
-  if (download_->complete()) conclude();
+  while (next_ < download_->finished().size()) {
+    const std::uint32_t number = download_->finished()[next_++];
+    if (wants(number)) return send_piece(number);
+  }
+  if (request_.range ? left_.empty() : download_->complete()) conclude();
+}
+
+bool DownloadCall::wants(std::uint32_t number) const {
+  return shared_part(download_->files().layout().piece(number), wanted_).size() > 0;
 }
 
 void DownloadCall::send_started() {
   started_ = true;
   const TaskFiles& files = download_->files();
+  const std::uint64_t length = files.layout().length;
+  wanted_ = shared_part({0, length}, request_.range.value_or(ByteRange{0, length}));
+  if (request_.range && wanted_.size() == 0) {
+    return finish({OUT_OF_RANGE, "range: begins behind the end of the file"});
+  }
   DownloadTaskResponse message;
   auto& started = *message.mutable_download_task_started_response();
-  started.set_content_length(files.layout().length);
+  started.set_content_length(length);
   started.set_is_finished(download_->complete());
   started.mutable_response_header()->insert(files.manifest().headers.begin(),
                                             files.manifest().headers.end());
-  for (std::uint32_t number = 0; number < files.layout().count(); ++number) {
-    describe(files.layout(), number, *started.add_pieces());
+  if (request_.range) {
+    started.mutable_range()->set_start(wanted_.begin);
+    started.mutable_range()->set_length(wanted_.size());
   }
-  send(std::move(message));
+  for (std::uint32_t number = 0; number < files.layout().count(); ++number) {
+    if (!wants(number)) continue;
+    describe(files, number, *started.add_pieces());
+    left_.insert(number);
+  }
+  send(std::move(message), {});
 }
 
 void DownloadCall::send_piece(std::uint32_t number) {
+  left_.erase(number);
   const TaskFiles& files = download_->files();
   const ByteRange range = files.layout().piece(number);
-  if (output_ && !request_.hard_link) {
-    if (auto copied = output_->copy(files.data_fd(), range); !copied) {
-      return finish(output_status(copied.error()));
-    }
+  if (has_other_names(files)) {
+    const auto right = is_as_recorded(files, number);
+    if (!right) return finish({INTERNAL, right.error().text()});
+    if (!*right) return finish_with_damage();
   }
+  if (auto copied = copy_to_output(range); !copied) return finish(output_status(copied.error()));
   DownloadTaskResponse message;
   auto& piece = *message.mutable_download_piece_finished_response()->mutable_piece();
-  describe(files.layout(), number, piece);
-  piece.set_digest(fmt::format("crc32c:{:08x}", files.crc_of(number)));
+  describe(files, number, piece);
   piece.set_traffic_type(common::v2::BACK_TO_SOURCE);
-  if (request_.piece_content) {
-    std::string& content = *piece.mutable_content();
-    content.resize(range.size());
-    if (auto got = files.read(range.begin, std::as_writable_bytes(std::span(content))); !got) {
-      return finish({INTERNAL, got.error().text()});
-    }
-  }
-  send(std::move(message));
+  if (!request_.piece_content) return send(std::move(message), {});
+  const auto content = mapped_content(files.data_fd(), range);
+  if (!content) return finish({INTERNAL, content.error().text()});
+  send(std::move(message), *content);
 }
 
-void DownloadCall::send(DownloadTaskResponse message) {
+void DownloadCall::send(DownloadTaskResponse message, const std::vector<grpc::Slice>& content) {
   message.set_host_id(room_.host_id);
   message.set_task_id(request_.download.id);
   // One peer a host: the host's name is the peer's.
   message.set_peer_id(room_.host_id + "-peer");
   writing_ = true;
-  stream_.write(std::move(message));
+  stall_.arm(room_.limits.idle_timeout);
+  stream_.write(content.empty() ? encode(message) : encode(std::move(message), content));
 }
 
 void DownloadCall::conclude() {
@@ -123,6 +174,12 @@ Result<void> DownloadCall::open_output() {
   return {};
 }
 
+Result<void> DownloadCall::copy_to_output(ByteRange piece) {
+  if (!output_) return {};
+  const ByteRange part = shared_part(piece, wanted_);
+  return output_->copy(download_->files().data_fd(), part, part.begin - wanted_.begin);
+}
+
 Result<void> DownloadCall::write_output() {
   if (request_.hard_link) {
     auto linked = OutputFile::link(caller_, request_.output_path, request_.overwrite,
@@ -133,10 +190,28 @@ Result<void> DownloadCall::write_output() {
   return output_ ? output_->commit() : Result<void>();
 }
 
+void DownloadCall::finish_with_damage() {
+  if (auto gone = room_.downloads.discard(request_.download.id); !gone) {
+    return finish({INTERNAL, gone.error().text()});
+  }
+  finish({ABORTED, "somebody wrote to the stored file through a hard link: ask again"});
+}
+
 void DownloadCall::finish(const grpc::Status& status) {
   // What is not wanted is gone when the client hears of the end.
   output_.reset();
   stream_.finish(status);
+  end();
+}
+
+// The client may never read a status either: what waits for it is dropped.
+void DownloadCall::give_up() {
+  output_.reset();
+  stream_.abandon();
+  end();
+}
+
+void DownloadCall::end() {
   // It may destroy this object, and with it the function that runs.
   const auto on_end = std::move(on_end_);
   on_end();

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // DownloadCall: one DownloadTask call, on the loop. It joins the download of its task and sends the
-// started message, then each piece as it is finished, one message at a time: the next one is made
-// when gRPC has taken the last, so a slow client costs one piece of memory at most. The caller's
-// output file grows with the pieces and appears at its path when everything is right.
+// started message, then each piece that it listed as it is finished, one message at a time: the
+// next one is made when gRPC has taken the last. The caller's output file grows with the pieces and
+// appears at its path when everything is right.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "common/loop/timer.h"
 #include "worker/peer/download/downloads.h"
 #include "worker/peer/service/call_request.h"
 #include "worker/peer/service/response_stream.h"
+#include "worker/peer/service/service_limits.h"
 
 namespace perch::peer {
 
@@ -20,6 +22,7 @@ struct CallRoom {
   Loop& loop;
   Downloads& downloads;
   std::string host_id;
+  ServiceLimits limits;
 };
 
 class DownloadCall final : public Download::Subscriber {
@@ -37,12 +40,21 @@ class DownloadCall final : public Download::Subscriber {
   void on_progress() override { advance(); }
 
  private:
+  void on_timeout();
   void advance();
   void send_started();
   void send_piece(std::uint32_t number);
-  void send(dfdaemon::v2::DownloadTaskResponse message);
+  void send(dfdaemon::v2::DownloadTaskResponse message, const std::vector<grpc::Slice>& content);
+  // The stored data is not what was recorded: the next call begins anew.
+  void finish_with_damage();
+  // The client takes nothing any more.
+  void give_up();
+  void end();
+  [[nodiscard]] bool wants(std::uint32_t number) const;
+  // Everything was sent that was listed.
   void conclude();
   Result<void> open_output();
+  Result<void> copy_to_output(ByteRange piece);
   Result<void> write_output();
 
   const CallRoom& room_;
@@ -52,10 +64,14 @@ class DownloadCall final : public Download::Subscriber {
   std::function<void()> on_end_;
   std::shared_ptr<Download> download_;
   std::optional<OutputFile> output_;
-  bool started_ = false;  // the started message is out
-  bool writing_ = false;  // gRPC has a message of ours
-  std::size_t next_ = 0;  // in Download::finished()
+  ByteRange wanted_;              // of the file; known once the file is
+  bool started_ = false;          // the started message is out
+  bool writing_ = false;          // gRPC has a message of ours
+  bool overdue_ = false;          // the request's timeout is over
+  std::size_t next_ = 0;          // in Download::finished()
+  std::set<std::uint32_t> left_;  // listed, and not sent yet
   Timer timeout_;
+  Timer stall_;  // until the client takes the message that gRPC has
 };
 
 }  // namespace perch::peer

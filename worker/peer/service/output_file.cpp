@@ -23,14 +23,15 @@ std::string temporary_name(const std::string& name) {
   return "." + name.substr(0, 200) + ".perch-" + std::to_string(number);
 }
 
-Result<void> copy_by_hand(int from, int to, ByteRange range) {
+Result<void> copy_by_hand(int from, ByteRange range, int to, std::uint64_t at) {
   std::vector<std::byte> block(std::min<std::uint64_t>(kCopyBlock, range.size()));
   while (range.size() > 0) {
     const auto part = std::span(block).first(std::min<std::uint64_t>(block.size(), range.size()));
     auto step = read_whole(from, range.begin, part);
-    if (step) step = write_whole(to, range.begin, part);
+    if (step) step = write_whole(to, at, part);
     if (!step) return step;
     range.begin += part.size();
+    at += part.size();
   }
   return {};
 }
@@ -95,18 +96,19 @@ OutputFile::~OutputFile() {
   if (acting) ::unlinkat(directory_.get(), temporary_.c_str(), 0);
 }
 
-Result<void> OutputFile::copy(int data_fd, ByteRange range) {
+Result<void> OutputFile::copy(int data_fd, ByteRange range, std::uint64_t at) {
   while (range.size() > 0) {
     auto from = static_cast<off64_t>(range.begin);
-    auto to = from;
+    auto to = static_cast<off64_t>(at);
     const ssize_t copied = ::copy_file_range(data_fd, &from, file_.get(), &to, range.size(), 0);
     if (copied > 0) {
       range.begin += static_cast<std::uint64_t>(copied);
+      at += static_cast<std::uint64_t>(copied);
     } else if (copied < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO)) {
       return ::perch::fail("write " + name_);
     } else if (copied == 0 || errno != EINTR) {
       // Not between these two file systems, or not with this kernel.
-      auto done = copy_by_hand(data_fd, file_.get(), range);
+      auto done = copy_by_hand(data_fd, range, file_.get(), at);
       if (!done) return fail_within(name_, std::move(done.error()));
       return done;
     }

@@ -30,8 +30,8 @@ class OutputFile {
   OutputFile(OutputFile&&) noexcept = default;
   OutputFile& operator=(OutputFile&&) = delete;
 
-  // Copies the range from `data_fd` to the same place; shares the blocks where the file system can.
-  Result<void> copy(int data_fd, ByteRange range);
+  // Copies the range from `data_fd` to `at`; shares the blocks where the file system can.
+  Result<void> copy(int data_fd, ByteRange range, std::uint64_t at);
   Result<void> commit();
 
  private:

@@ -5,9 +5,27 @@
 
 namespace perch::peer {
 
-void ResponseStream::write(dfdaemon::v2::DownloadTaskResponse message) {
-  message_ = std::move(message);
-  StartWrite(&message_);
+ResponseStream::ResponseStream(Mailbox& mailbox, Owner& owner, grpc::CallbackServerContext& context,
+                               OnOpen on_open)
+    : mailbox_(mailbox), owner_(owner), context_(context), on_open_(std::move(on_open)) {
+  StartSendInitialMetadata();
+}
+
+void ResponseStream::OnSendInitialMetadataDone(bool /*ok*/) {
+  if (!mailbox_.post([this] { on_open_(*this); })) {
+    finish({grpc::StatusCode::UNAVAILABLE, "the peer is stopping"});
+  }
+}
+
+void ResponseStream::write(grpc::ByteBuffer message) {
+  // gRPC would only keep the pointer before the stream is open; now it takes the slices at once.
+  StartWrite(&message);
+}
+
+void ResponseStream::abandon() {
+  // Before finish(): after it nothing here may be touched.
+  context_.TryCancel();
+  finish(grpc::Status::CANCELLED);
 }
 
 // When a letter is read the stream may be gone: its address is then a name and no more.

@@ -4,14 +4,17 @@
 // never before finish(): after finish() the loop does not touch it any more.
 #pragma once
 
-#include <dfdaemon.pb.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
+
+#include <functional>
 
 #include "worker/peer/service/mailbox.h"
 
 namespace perch::peer {
 
-class ResponseStream final : public grpc::ServerWriteReactor<dfdaemon::v2::DownloadTaskResponse> {
+class ResponseStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   // On the loop. Reports of a stream that has finished may still come, and are to be ignored.
   class Owner {
@@ -21,12 +24,19 @@ class ResponseStream final : public grpc::ServerWriteReactor<dfdaemon::v2::Downl
     virtual void on_cancelled(ResponseStream& stream) = 0;
   };
 
-  ResponseStream(Mailbox& mailbox, Owner& owner) : mailbox_(mailbox), owner_(owner) {}
+  // On the loop, once the client has the head of the answer: from then on writes may be made.
+  using OnOpen = std::function<void(ResponseStream& stream)>;
+  ResponseStream(Mailbox& mailbox, Owner& owner, grpc::CallbackServerContext& context,
+                 OnOpen on_open);
 
-  // One at a time: the next after on_written.
-  void write(dfdaemon::v2::DownloadTaskResponse message);
+  // One at a time: the next after on_written. The message is gRPC's alone when this returns, so
+  // that each part of it is let go as soon as it is sent.
+  void write(grpc::ByteBuffer message);
   void finish(const grpc::Status& status) { Finish(status); }
+  // Without waiting for what the client has not taken.
+  void abandon();
 
+  void OnSendInitialMetadataDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override { delete this; }
@@ -34,7 +44,8 @@ class ResponseStream final : public grpc::ServerWriteReactor<dfdaemon::v2::Downl
  private:
   Mailbox& mailbox_;
   Owner& owner_;
-  dfdaemon::v2::DownloadTaskResponse message_;
+  grpc::CallbackServerContext& context_;
+  OnOpen on_open_;
 };
 
 }  // namespace perch::peer

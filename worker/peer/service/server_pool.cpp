@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/service/server_pool.h"
 
+#include <fmt/format.h>
 #include <grpc/grpc.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_builder.h>
@@ -12,38 +13,50 @@
 namespace perch::peer {
 namespace {
 
+using std::chrono::milliseconds;
+
 constexpr std::size_t kMaxCallers = 64;
-constexpr int kMaxStreamsOfConnection = 64;
-constexpr int kMaxRequestSize = 1 << 20;
+// A URL, header fields and names; content is never sent to a peer.
+constexpr int kMaxRequestSize = 64 << 10;
 // For what gRPC itself has to end: health watchers.
-constexpr std::chrono::milliseconds kShutdownGrace{200};
+constexpr milliseconds kShutdownGrace{200};
 constexpr const char* kServiceName = "dfdaemon.v2.DfdaemonDownload";
 
-std::unique_ptr<grpc::Server> make_server(DownloadService& service) {
+std::unique_ptr<grpc::Server> make_server(DownloadService& service, const ServiceLimits& limits,
+                                          const grpc::ResourceQuota& quota) {
+  const auto idle = static_cast<int>(milliseconds(limits.idle_timeout).count());
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
   builder.SetMaxReceiveMessageSize(kMaxRequestSize);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsOfConnection);
+  builder.SetResourceQuota(quota);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(limits.streams));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, idle);
+  // Whoever has calls but answers no ping is gone, or was never there.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, idle);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   return builder.BuildAndStart();
 }
 
 }  // namespace
 
-struct ServerPool::Room {
-  Room(Mailbox& mailbox, Calls& calls, const Caller& caller)
-      : service(mailbox, calls, caller), server(make_server(service)) {}
+struct ServerPool::Server {
+  Server(const ServiceRoom& room, const Caller& caller, const ServiceLimits& limits,
+         const grpc::ResourceQuota& quota)
+      : service(room, caller), grpc(make_server(service, limits, quota)) {}
 
   void set_serving(bool serving) const {
-    auto* health = server->GetHealthCheckService();
+    auto* health = grpc->GetHealthCheckService();
     health->SetServingStatus(serving);
     health->SetServingStatus(kServiceName, serving);
   }
 
   DownloadService service;
-  std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<grpc::Server> grpc;
 };
 
-ServerPool::ServerPool(Mailbox& mailbox, Calls& calls) : mailbox_(mailbox), calls_(calls) {
+ServerPool::ServerPool(Loop& loop, const ServiceLimits& limits, const ServiceRoom& room)
+    : limits_(limits), room_(room), connections_(loop, limits.clients) {
+  quota_.Resize(limits.queued_bytes);
   grpc::EnableDefaultHealthCheckService(true);
   // Never given back: the last reference waits for gRPC's own poller, which can take 10 s, and the
   // process ends anyway.
@@ -52,38 +65,61 @@ ServerPool::ServerPool(Mailbox& mailbox, Calls& calls) : mailbox_(mailbox), call
 
 ServerPool::~ServerPool() = default;
 
-void ServerPool::warm_up() { PERCH_CHECK(room_of(Caller::self()).has_value()); }
+void ServerPool::warm_up() { PERCH_CHECK(server_of(Caller::self()).has_value()); }
 
 Result<void> ServerPool::serve(UniqueFd connection) {
+  if (connections_.full()) {
+    const std::string reason = fmt::format("too many clients: {} are connected", limits_.clients);
+    turn_away(std::move(connection), reason);
+    return fail(reason, ENFILE);
+  }
   const auto caller = Caller::of(connection.get());
   if (!caller) return std::unexpected(caller.error());
-  const auto room = room_of(*caller);
-  if (!room) return std::unexpected(room.error());
-  grpc::AddInsecureChannelFromFd((*room)->server.get(), connection.release());
+  const auto server = server_of(*caller);
+  if (!server) {
+    turn_away(std::move(connection), server.error().text());
+    return std::unexpected(server.error());
+  }
+  if (auto added = connections_.add(connection, *caller); !added) return added;
+  grpc::AddInsecureChannelFromFd((*server)->grpc.get(), connection.release());
   return {};
 }
 
-Result<ServerPool::Room*> ServerPool::room_of(const Caller& caller) {
-  if (const auto found = rooms_.find(caller); found != rooms_.end()) return found->second.get();
-  if (rooms_.size() >= kMaxCallers) {
-    return fail("serve user " + std::to_string(caller.uid) + ": too many different callers",
-                ENFILE);
+Result<ServerPool::Server*> ServerPool::server_of(const Caller& caller) {
+  if (const auto found = servers_.find(caller); found != servers_.end()) {
+    return found->second.get();
   }
-  auto room = std::make_unique<Room>(mailbox_, calls_, caller);
-  PERCH_CHECK(room->server != nullptr);
-  room->set_serving(serving_);
-  return rooms_.emplace(caller, std::move(room)).first->second.get();
+  if (servers_.size() >= kMaxCallers) forget_somebody_gone();
+  if (servers_.size() >= kMaxCallers) {
+    return fail(
+        fmt::format("serve user {}: {} different users are connected", caller.uid, servers_.size()),
+        ENFILE);
+  }
+  auto server = std::make_unique<Server>(room_, caller, limits_, quota_);
+  PERCH_CHECK(server->grpc != nullptr);
+  server->set_serving(serving_);
+  return servers_.emplace(caller, std::move(server)).first->second.get();
+}
+
+// Its server has nothing to wait for.
+void ServerPool::forget_somebody_gone() {
+  for (auto entry = servers_.begin(); entry != servers_.end(); ++entry) {
+    if (connections_.any_of(entry->first)) continue;
+    entry->second->grpc->Shutdown(std::chrono::system_clock::now());
+    servers_.erase(entry);
+    return;
+  }
 }
 
 void ServerPool::stop_serving() {
   serving_ = false;
-  for (const auto& [caller, room] : rooms_) room->set_serving(false);
+  for (const auto& [caller, server] : servers_) server->set_serving(false);
 }
 
 void ServerPool::shut_down() {
   const auto deadline = std::chrono::system_clock::now() + kShutdownGrace;
-  for (const auto& [caller, room] : rooms_) room->server->Shutdown(deadline);
-  rooms_.clear();
+  for (const auto& [caller, server] : servers_) server->grpc->Shutdown(deadline);
+  servers_.clear();
 }
 
 }  // namespace perch::peer

@@ -5,40 +5,47 @@
 // may be another caller's by the time the call is read.
 #pragma once
 
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 
 #include <map>
 #include <memory>
 
-#include "common/value/unique_fd.h"
+#include "worker/peer/service/connections.h"
 #include "worker/peer/service/download_service.h"
+#include "worker/peer/service/service_limits.h"
 
 namespace perch::peer {
 
 class ServerPool {
  public:
-  ServerPool(Mailbox& mailbox, Calls& calls);
+  // What it works with outlives it.
+  ServerPool(Loop& loop, const ServiceLimits& limits, const ServiceRoom& room);
   ~ServerPool();
   ServerPool(const ServerPool&) = delete;
   ServerPool& operator=(const ServerPool&) = delete;
 
   // Makes the server of our own user, which costs some milliseconds, ahead of its first client.
   void warm_up();
-  // ENFILE when there are too many different callers; the connection is closed then.
+  // ENFILE when there are too many clients, or too many different ones; the connection was told so.
   Result<void> serve(UniqueFd connection);
+  [[nodiscard]] std::size_t clients() const noexcept { return connections_.count(); }
   // Health checks say NOT_SERVING from now on.
   void stop_serving();
   // After the last call has ended and the mailbox is closed. Blocks until gRPC's threads are done.
   void shut_down();
 
  private:
-  struct Room;
-  Result<Room*> room_of(const Caller& caller);
+  struct Server;
+  Result<Server*> server_of(const Caller& caller);
+  void forget_somebody_gone();
 
-  Mailbox& mailbox_;
-  Calls& calls_;
+  ServiceLimits limits_;
+  ServiceRoom room_;
+  Connections connections_;
+  grpc::ResourceQuota quota_;
   bool serving_ = true;
-  std::map<Caller, std::unique_ptr<Room>> rooms_;
+  std::map<Caller, std::unique_ptr<Server>> servers_;
 };
 
 }  // namespace perch::peer
