@@ -136,29 +136,57 @@ TEST_CASE("a bar fits the terminal, whatever its width") {
 TEST_CASE("pieces count once, and only as long as they are of one version") {
   Pieces pieces(std::nullopt);
   CHECK_FALSE(pieces.complete());
-  CHECK_FALSE(pieces.expect(offer_of_three("a")));
+  CHECK(pieces.expect(offer_of_three("a")) == Fit::Begins);
   pieces.add(0);
   pieces.add(0);
   pieces.add(7);
   CHECK(pieces.received() == 10);
-  CHECK(pieces.expect(offer_of_three("a")));
+  CHECK(pieces.expect(offer_of_three("a")) == Fit::GoesOn);
   pieces.add(1);
   pieces.add(2);
   CHECK(pieces.complete());
 
-  SUBCASE("another version") { CHECK_FALSE(pieces.expect(offer_of_three("b"))); }
+  SUBCASE("another version") { CHECK(pieces.expect(offer_of_three("b")) == Fit::Begins); }
   SUBCASE("another length") {
     Offer offer = offer_of_three("a");
-    offer.length = 26;
-    CHECK_FALSE(pieces.expect(offer));
+    offer.length = 24;
+    offer.pieces.at(2).end = 24;
+    CHECK(pieces.expect(offer) == Fit::Begins);
   }
   SUBCASE("no version at all") {
-    CHECK_FALSE(pieces.expect(offer_of_three("")));
+    CHECK(pieces.expect(offer_of_three("")) == Fit::Begins);
     pieces.add(0);
-    CHECK_FALSE(pieces.expect(offer_of_three("")));
+    CHECK_FALSE(pieces.missing());
+    CHECK(pieces.expect(offer_of_three("")) == Fit::Begins);
   }
   CHECK(pieces.received() == 0);
-  CHECK_FALSE(pieces.has(0));
+}
+
+TEST_CASE("what is missing is asked for alone, as long as it is of the version that has come") {
+  Pieces pieces(std::nullopt);
+  CHECK_FALSE(pieces.missing());
+  CHECK(pieces.expect(offer_of_three("a")) == Fit::Begins);
+  CHECK_FALSE(pieces.missing());  // all of it
+  pieces.add(0);
+  CHECK(pieces.missing() == ByteRange{10, 25});
+  Offer rest = offer_of_three("a");
+  rest.pieces.erase(0);
+  CHECK(pieces.expect(rest) == Fit::GoesOn);
+  pieces.add(2);
+  CHECK(pieces.missing() == ByteRange{10, 20});
+
+  SUBCASE("the rest is of another version") {
+    rest.version = "b";
+    CHECK(pieces.expect(rest) == Fit::Useless);
+    CHECK_FALSE(pieces.missing());
+    CHECK_FALSE(pieces.complete());
+    CHECK(pieces.received() == 0);
+  }
+  SUBCASE("the rest comes") {
+    pieces.add(1);
+    CHECK_FALSE(pieces.missing());
+    CHECK(pieces.complete());
+  }
 }
 
 TEST_CASE("of a range, only what lies in it is wanted") {

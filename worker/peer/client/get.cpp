@@ -41,6 +41,13 @@ Offer offer_of(const DownloadTaskStartedResponse& started) {
   return offer;
 }
 
+common::v2::Range range_message(ByteRange bytes) {
+  common::v2::Range range;
+  range.set_start(bytes.begin);
+  range.set_length(bytes.size());
+  return range;
+}
+
 class Getter {
  public:
   // `file` is empty where the peer writes it.
@@ -76,16 +83,26 @@ class Getter {
   Ending timed_out() const { return peer::timed_out(options_.peer, *channel_, trouble_); }
 
   Outcome call() {
-    DownloadTaskRequest request;
-    *request.mutable_download() = wish_.download;
+    const DownloadTaskRequest request = next_request();
     DownloadTaskResponse response;
     Outcome trouble;
     DownloadStream stream(*stub_, request, deadline_, [&] { on_tick(stream); });
-    while (!trouble && stream.read(response)) trouble = take(response);
-    if (trouble) stream.cancel();
+    useless_ = false;
+    while (!trouble && !useless_ && stream.read(response)) trouble = take(response);
+    if (trouble || useless_) stream.cancel();
     const grpc::Status status = stream.finish();
     if (interruption_.came()) return Ending{};
-    return trouble ? trouble : judge(status);
+    return trouble || useless_ ? trouble : judge(status);
+  }
+
+  // After a call that broke only what is missing is asked for: where the peer is killed often, what
+  // has come would else be all that ever comes.
+  DownloadTaskRequest next_request() const {
+    DownloadTaskRequest request;
+    *request.mutable_download() = wish_.download;
+    const auto missing = file_ && !wish_.download.has_digest() ? pieces_.missing() : std::nullopt;
+    if (missing) *request.mutable_download()->mutable_range() = range_message(*missing);
+    return request;
   }
 
   void on_tick(DownloadStream& stream) {
@@ -104,7 +121,6 @@ class Getter {
     }
     if (!response.has_download_piece_finished_response()) return std::nullopt;
     const auto& piece = response.download_piece_finished_response().piece();
-    if (pieces_.has(piece.number())) return std::nullopt;
     if (auto trouble = take_piece(piece)) return trouble;
     pieces_.add(piece.number());
     progress_.set(pieces_.received(), pieces_.wanted().size());
@@ -112,9 +128,10 @@ class Getter {
   }
 
   Outcome begin(const DownloadTaskStartedResponse& started) {
-    const bool goes_on = pieces_.expect(offer_of(started));
+    const Fit fit = pieces_.expect(offer_of(started));
     progress_.set(pieces_.received(), pieces_.wanted().size());
-    if (goes_on || !file_) return std::nullopt;
+    useless_ = fit == Fit::Useless;
+    if (fit != Fit::Begins || !file_) return std::nullopt;
     const auto resized = file_->resize(pieces_.wanted().size());
     return resized ? std::nullopt : Outcome(local_trouble(resized.error()));
   }
@@ -146,18 +163,30 @@ class Getter {
     return std::nullopt;
   }
 
-  Ending conclude() {
-    if (!pieces_.complete()) return {ExitCode::Refused, "the peer left out pieces"};
+  Outcome conclude() {
+    if (!pieces_.complete()) return Ending{ExitCode::Refused, "the peer left out pieces"};
     if (file_ && wish_.digest) {
       const auto matches = file_->matches(*wish_.digest);
       if (!matches) return local_trouble(matches.error());
-      if (!*matches) return {ExitCode::WrongDigest, "the data does not have this digest"};
+      if (!*matches) return on_wrong_digest();
     }
     if (file_) {
       if (auto done = file_->commit(); !done) return local_trouble(done.error());
     }
     progress_.conclude(file_ ? file_->path() : wish_.output);
-    return {};
+    return Ending{};
+  }
+
+  // The peer is told the digest only now: then it looks for what is wrong in its store and fetches
+  // that again. Before, it would have to read a whole file in one life.
+  Outcome on_wrong_digest() {
+    if (wish_.download.has_digest()) {
+      return Ending{ExitCode::WrongDigest, "the data does not have this digest"};
+    }
+    progress_.note("the data does not have this digest: the peer is asked to look for damage");
+    wish_.download.set_digest(options_.digest);
+    pieces_.forget();
+    return std::nullopt;
   }
 
   const GetOptions& options_;
@@ -171,7 +200,8 @@ class Getter {
   Clock::time_point started_;
   Clock::time_point deadline_;
   bool waiting_told_ = false;
-  std::string trouble_;  // why the last call came to nothing
+  bool useless_ = false;  // the call brings nothing that can be used
+  std::string trouble_;   // why the last call came to nothing
 };
 
 Ending try_get(const GetOptions& options, Interruption& interruption) {

@@ -6,15 +6,44 @@
 
 namespace perch::peer {
 
-bool Pieces::expect(Offer offer) {
-  const bool same = !offer.version.empty() && offer.version == offer_.version &&
-                    offer.length == offer_.length && offer.pieces == offer_.pieces;
+Fit Pieces::expect(Offer offer) {
+  const bool same = offered_ && !offer.version.empty() && offer.version == offer_.version &&
+                    offer.length == offer_.length &&
+                    std::ranges::all_of(offer.pieces, [this](const auto& piece) {
+                      return place_of(piece.first) == piece.second;
+                    });
+  if (same) return Fit::GoesOn;
+  forget();
   offer_ = std::move(offer);
   offered_ = true;
-  if (same) return true;
+  if (covers_all_wanted()) return Fit::Begins;
+  forget();
+  return Fit::Useless;
+}
+
+void Pieces::forget() {
+  offer_ = {};
+  offered_ = false;
   came_.clear();
   received_ = 0;
-  return false;
+}
+
+bool Pieces::covers_all_wanted() const {
+  std::uint64_t offered = 0;
+  for (const auto& [number, place] : offer_.pieces) offered += wanted_of(place).size();
+  return offered == wanted().size();
+}
+
+std::optional<ByteRange> Pieces::missing() const {
+  if (!offered_ || offer_.version.empty() || came_.empty()) return std::nullopt;
+  std::optional<ByteRange> missing;
+  for (const auto& [number, place] : offer_.pieces) {
+    if (came_.contains(number)) continue;
+    const ByteRange part = wanted_of(place);
+    if (!missing) missing = part;
+    missing->end = part.end;
+  }
+  return missing;
 }
 
 std::optional<ByteRange> Pieces::place_of(std::uint32_t number) const {

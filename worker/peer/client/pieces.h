@@ -19,15 +19,21 @@ struct Offer {
   std::map<std::uint32_t, ByteRange> pieces{};  // by number: where each is in the file
 };
 
+// What an offer is to the pieces that have come.
+enum class Fit {
+  GoesOn,   // of the same version
+  Begins,   // of another: they are forgotten
+  Useless,  // of another, and only a part of what is wanted now: all is forgotten, ask again
+};
+
 class Pieces {
  public:
   // Nothing: the whole file. An end beyond the file is the file's.
   explicit Pieces(std::optional<ByteRange> wanted) : wanted_(wanted) {}
 
-  // False when this is not the version that the pieces so far belong to: they are forgotten.
-  bool expect(Offer offer);
+  Fit expect(Offer offer);
+  void forget();
 
-  [[nodiscard]] bool has(std::uint32_t number) const { return came_.contains(number); }
   // Where a piece is in the file; nothing for one that was not offered.
   [[nodiscard]] std::optional<ByteRange> place_of(std::uint32_t number) const;
   // What of these bytes of the file is wanted.
@@ -37,9 +43,13 @@ class Pieces {
   // All that is wanted: where it begins in the file, and how much it is.
   [[nodiscard]] ByteRange wanted() const;
   [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
+  // The part of the file with all that has not come; nothing when it is not known, or is all.
+  [[nodiscard]] std::optional<ByteRange> missing() const;
   [[nodiscard]] bool complete() const { return offered_ && received_ == wanted().size(); }
 
  private:
+  [[nodiscard]] bool covers_all_wanted() const;
+
   std::optional<ByteRange> wanted_;
   Offer offer_;
   bool offered_ = false;

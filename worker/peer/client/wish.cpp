@@ -33,14 +33,17 @@ Result<void> add_range(const std::string& text, Wish& wish) {
   return {};
 }
 
-// The peer checks as well, and drops what it stored when it does not fit.
+// Whoever writes the file checks it.
 Result<void> add_digest(const GetOptions& options, Wish& wish) {
   if (options.digest.empty()) return {};
   if (!options.range.empty()) return refuse("--digest is of the whole file, not of a --range");
   auto digest = Digest::parse(options.digest);
   if (!digest) return std::unexpected(std::move(digest.error()));
-  wish.download.set_digest(options.digest);
-  if (!options.output_by_peer) wish.digest = std::move(*digest);
+  if (options.output_by_peer) {
+    wish.download.set_digest(options.digest);
+  } else {
+    wish.digest = std::move(*digest);
+  }
   return {};
 }
 
