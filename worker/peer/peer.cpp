@@ -216,6 +216,7 @@ PeerFigures Peer::figures() const {
   return {.version = PERCH_VERSION,
           .traffic = downloads_.traffic(),
           .calls = calls_.count(),
+          .clients = servers_.clients(),
           .process = own_process_figures(),
           .started_at = std::chrono::system_clock::now() - age};
 }
