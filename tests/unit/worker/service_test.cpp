@@ -59,6 +59,32 @@ Answers ask_at_once(const PeerWorld& world, std::size_t clients, const std::stri
   return answers;
 }
 
+// A client who reads its pieces one by one.
+class PieceReader {
+ public:
+  PieceReader(const PeerWorld& world, const common::v2::Download& request)
+      : stub_(dfdaemon::v2::DfdaemonDownload::NewStub(world.connect())) {
+    *request_.mutable_download() = request;
+    context_.set_wait_for_ready(true);
+    context_.set_deadline(std::chrono::system_clock::now() + kPatience);
+    stream_ = stub_->DownloadTask(&context_, request_);
+  }
+  [[nodiscard]] bool read_piece() {
+    dfdaemon::v2::DownloadTaskResponse response;
+    while (stream_->Read(&response)) {
+      if (response.has_download_piece_finished_response()) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] grpc::Status end() { return stream_->Finish(); }
+
+ private:
+  std::unique_ptr<dfdaemon::v2::DfdaemonDownload::Stub> stub_;
+  dfdaemon::v2::DownloadTaskRequest request_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<dfdaemon::v2::DownloadTaskResponse>> stream_;
+};
+
 // Connections that wait for somebody to accept them, and those that are accepted.
 std::size_t connections_to(const std::string& socket) {
   const std::string sockets = read_file("/proc/net/unix", 64 * kMiB).value();
@@ -157,6 +183,43 @@ TEST_CASE("a hard link never lets its owner change what others are served") {
   // Whoever is told that it was changed gets what is right when he asks again.
   CHECK(wait_until([&] { return download(world.connect(), request).status.ok(); }));
   CHECK(read_file(world.path("copy"), 16 * kMiB).value() == whole);
+}
+
+TEST_CASE("a call never mixes the version that it began with and the one that another call needs") {
+  const OriginServer origin;
+  const PeerWorld world;
+  const auto peer = world.start_peer();
+  // The question and ten pieces; then another version, which has the digest.
+  const std::string path = "/data?size=40000000";
+  const std::string url = origin.url(path + "&change=12");
+  auto request = request_for(url);
+  REQUIRE(download(world.connect(), request).status.ok());
+  request.set_need_piece_content(true);
+  PieceReader slow(world, request);
+  REQUIRE(slow.read_piece());
+  request.set_digest(origin.sha256_of(path + "&seed=0changed"));
+  request.set_output_path(world.path("new"));
+  CHECK(download(world.connect(), request).status.ok());
+  CHECK(sha256_of(world.path("new")) == request.digest());
+  while (slow.read_piece()) continue;
+  CHECK(slow.end().error_code() == grpc::ABORTED);
+}
+
+TEST_CASE("a hard link is not made of a file that was given up meanwhile") {
+  const OriginServer origin({"--rate", "2000000"});
+  const PeerWorld world;
+  const auto peer = world.start_peer();
+  auto request = request_for(origin.url("/data?size=1000000&length=chunked"));
+  request.set_output_path(world.path("link"));
+  request.set_force_hard_link(true);
+  auto linking =
+      std::async(std::launch::async, [&, request] { return download(world.connect(), request); });
+  REQUIRE(wait_until([&] { return origin.stats()["requests"] == 2; }));
+  auto wrong = request_for(request.url());
+  wrong.set_digest("sha256:" + std::string(64, '0'));
+  CHECK(download(world.connect(), wrong).status.error_code() == grpc::DATA_LOSS);
+  CHECK(linking.get().status.error_code() == grpc::ABORTED);
+  CHECK_FALSE(fs::exists(world.path("link")));
 }
 
 TEST_CASE("a request for what only a scheduler could do is refused by name") {

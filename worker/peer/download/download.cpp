@@ -30,11 +30,6 @@ Failure impossible(const PieceLayout& layout) {
                                           std::to_string(layout.piece_length)};
 }
 
-Ask question_for(const OriginFacts& facts) {
-  if (!facts.length) return Ask::UnknownLength;
-  return facts.ranges ? Ask::Range : Ask::WholeFile;
-}
-
 }  // namespace
 
 Download::Download(const DownloadRoom& room, DownloadSpec spec)
@@ -121,7 +116,7 @@ void Download::on_probed(const std::expected<OriginFacts, Failure>& facts) {
 }
 
 void Download::settle(const OriginFacts& facts) {
-  how_ = question_for(facts);
+  how_ = how_to_ask(facts);
   if (files_ && !from_nothing_ && same_file(files_->manifest(), facts)) {
     if (!known_) room_.traffic.resumed_bytes += bytes_stored(*files_);
     return fetch_missing();
@@ -137,8 +132,7 @@ void Download::settle(const OriginFacts& facts) {
 }
 
 void Download::begin_generation(const OriginFacts& facts, const PieceLayout& layout) {
-  if (files_) room_.traffic.refetched_bytes += bytes_stored(*files_);
-  files_.reset();
+  drop_files();
   from_nothing_ = false;
   Manifest manifest{spec_.origin.url, layout, facts.headers, 1};
   auto made = facts.length ? room_.store.create(spec_.id, std::move(manifest))
@@ -146,6 +140,12 @@ void Download::begin_generation(const OriginFacts& facts, const PieceLayout& lay
   if (!made) return fail(failure_of(made.error()));
   files_ = std::move(*made);
   fetch_missing();
+}
+
+void Download::drop_files() {
+  if (files_) room_.traffic.refetched_bytes += bytes_stored(*files_);
+  files_.reset();
+  plan_.reset();
 }
 
 void Download::fetch_missing() {
@@ -180,11 +180,10 @@ void Download::on_fetched(Fetch& fetch, const std::optional<Failure>& failure) {
   const auto ended = std::ranges::find_if(fetches_, [&](auto& f) { return f.get() == &fetch; });
   const std::unique_ptr<Fetch> last = std::move(*ended);
   fetches_.erase(ended);
-  // Of a file without a known length nothing can be gone on with.
   if (last->stored() > 0 && known_) backoff_.reset();
   if (failure) {
-    if (known_) plan_->give_back(last->range());
-    if (!known_) plan_.reset();
+    // Of a file without a known length nothing can be gone on with.
+    known_ ? plan_->give_back(last->range()) : drop_files();
     return on_failure(*failure);
   }
   if (how_ == Ask::UnknownLength) {

@@ -79,6 +79,7 @@ class Download : public std::enable_shared_from_this<Download>, private Connecti
   void on_probed(const std::expected<OriginFacts, Failure>& facts);
   void settle(const OriginFacts& facts);
   void begin_generation(const OriginFacts& facts, const PieceLayout& layout);
+  void drop_files();
   void fetch_missing();
   void announce();
   void start(ByteRange range, ConnectionSlots::Slot slot);

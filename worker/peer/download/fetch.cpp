@@ -14,6 +14,12 @@ std::optional<Part> part_of(const Fetch::Job& job) {
 
 }  // namespace
 
+Fetch::Job::Ask how_to_ask(const OriginFacts& facts) {
+  using enum Fetch::Job::Ask;
+  if (!facts.length) return UnknownLength;
+  return facts.ranges && !version_of(facts.headers).empty() ? Range : WholeFile;
+}
+
 Fetch::Fetch(const DownloadRoom& room, const Job& job, ConnectionSlots::Slot slot,
              Handlers handlers)
     : room_(room),

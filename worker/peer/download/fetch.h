@@ -56,4 +56,7 @@ class Fetch {
   std::unique_ptr<Transfer> transfer_;
 };
 
+// Parts are asked for only of a version that has a name: others could not be told apart.
+Fetch::Job::Ask how_to_ask(const OriginFacts& facts);
+
 }  // namespace perch::peer

@@ -128,6 +128,8 @@ void Transfer::set_way(const DownloadOptions& options) {
   // Each transfer has a connection of its own, with that connection's small receive buffer.
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  // Else giving up a transfer that still looks up its host waits for the resolver's thread.
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, kSilentSeconds);

@@ -87,11 +87,18 @@ void DownloadCall::advance() {
   if (download_->failure()) return finish(status_of(*download_->failure()));
   if (!download_->known()) return;
   if (!started_) return send_started();
+  if (is_left_behind()) return finish(status_of(changed_file()));
   while (next_ < download_->finished().size()) {
     const std::uint32_t number = download_->finished()[next_++];
-    if (wants(number)) return send_piece(number);
+    // One that is to be fetched again comes again.
+    if (wants(number) && download_->files().done(number)) return send_piece(number);
   }
-  if (request_.range ? left_.empty() : download_->complete()) conclude();
+  if (left_.empty() && (request_.range || download_->complete())) conclude();
+}
+
+bool DownloadCall::is_left_behind() const {
+  return sent_generation_ && !request_.download.digest &&
+         *sent_generation_ != download_->files().manifest().generation;
 }
 
 bool DownloadCall::wants(std::uint32_t number) const {
@@ -127,6 +134,7 @@ void DownloadCall::send_started() {
 void DownloadCall::send_piece(std::uint32_t number) {
   left_.erase(number);
   const TaskFiles& files = download_->files();
+  sent_generation_ = files.manifest().generation;
   const ByteRange range = files.layout().piece(number);
   if (has_other_names(files)) {
     const auto right = is_as_recorded(files, number);
@@ -162,6 +170,8 @@ void DownloadCall::conclude() {
       return finish(status_of({Failure::Kind::DataLoss, "digest: the origin's data has another"}));
     }
   }
+  // By its path another download's file could be linked, which has taken the place of this one's.
+  if (request_.hard_link && !download_->alive()) return finish(status_of(changed_file()));
   if (auto written = write_output(); !written) return finish(output_status(written.error()));
   finish(grpc::Status::OK);
 }

@@ -51,6 +51,9 @@ class DownloadCall final : public Download::Subscriber {
   void give_up();
   void end();
   [[nodiscard]] bool wants(std::uint32_t number) const;
+  // What was sent is of a version that has been given up, and nothing tells the client's other
+  // bytes from it. A digest would: such a call gets all pieces again.
+  [[nodiscard]] bool is_left_behind() const;
   // Everything was sent that was listed.
   void conclude();
   Result<void> open_output();
@@ -64,12 +67,13 @@ class DownloadCall final : public Download::Subscriber {
   std::function<void()> on_end_;
   std::shared_ptr<Download> download_;
   std::optional<OutputFile> output_;
-  ByteRange wanted_;              // of the file; known once the file is
-  bool started_ = false;          // the started message is out
-  bool writing_ = false;          // gRPC has a message of ours
-  bool overdue_ = false;          // the request's timeout is over
-  std::size_t next_ = 0;          // in Download::finished()
-  std::set<std::uint32_t> left_;  // listed, and not sent yet
+  ByteRange wanted_;                              // of the file; known once the file is
+  bool started_ = false;                          // the started message is out
+  bool writing_ = false;                          // gRPC has a message of ours
+  bool overdue_ = false;                          // the request's timeout is over
+  std::size_t next_ = 0;                          // in Download::finished()
+  std::set<std::uint32_t> left_;                  // listed, and not sent yet
+  std::optional<std::uint64_t> sent_generation_;  // of the last piece that was sent
   Timer timeout_;
   Timer stall_;  // until the client takes the message that gRPC has
 };
