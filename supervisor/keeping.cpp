@@ -105,7 +105,8 @@ void Keeping::discard(const std::string& path) {
 void Keeping::yield() {
   if (!line_ || !listeners_.all().empty()) return;
   fetched_.clear();
-  line_->leave();
+  // An answer that is late comes between two tries.
+  if (connected()) line_->leave();
 }
 
 void Keeping::claimed() {

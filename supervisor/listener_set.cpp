@@ -148,6 +148,13 @@ void ListenerSet::put(const std::string& name, SharedListener listener) {
   on_changed_();
 }
 
+void ListenerSet::leave_revived() {
+  for (const auto& [name, listener] : listeners_) {
+    const bool revived = listener->parts().claimed == listener::ClaimedAs::Revived;
+    if (revived) listener->set_on_exit(config::OnExit::Keep);
+  }
+}
+
 void ListenerSet::forget(const std::string& name) {
   guardian_.release(name);
   backlogs_restored_.erase(name);

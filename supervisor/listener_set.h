@@ -52,6 +52,8 @@ class ListenerSet final : private listener::Guardian::Owner {
                                                              const config::ListenerConfig& config,
                                                              listener::KeptListener kept);
   void put(const std::string& name, SharedListener listener);
+  // A start fails after all: what it has taken up from a keeper stays, for the next start.
+  void leave_revived();
   // It is in the set under another name.
   void forget(const std::string& name);
   // No configuration names it any more. Its path goes when the last generation that serves it has

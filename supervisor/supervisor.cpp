@@ -249,6 +249,7 @@ void Supervisor::on_claim_failed(const ListenerSet::ClaimFailure& failure) {
   using Kind = ListenerSet::ClaimFailure::Kind;
   const std::string why = failure.final_text();
   log_.error("{}", why);
+  listeners_.leave_revived();
   const bool system = failure.kind == Kind::System;
   end(Event::StopRequested,
       own_failure(system ? ExitCode::SystemRefused : ExitCode::PathOwned, why, config_));

@@ -17,20 +17,18 @@ constexpr int kCannotExec = 126;
 constexpr int kNotFound = 127;
 constexpr int kSignalled = 128;
 
-// A killed process is gone in much less, unless it cannot be killed.
-constexpr milliseconds kRestTakes{10'000};
-
 bool asks_to_end(int number) { return number == SIGTERM || number == SIGINT || number == SIGQUIT; }
 
 }  // namespace
 
 Charge::Charge(Loop& loop, Log& log, process::Spawner& spawner, process::Reaper& reaper,
-               process::SpawnRequest request, OnEnd on_end)
+               process::SpawnRequest request, OnEnd on_end, milliseconds rest_takes)
     : log_(log),
       spawner_(spawner),
       reaper_(reaper),
       request_(std::move(request)),
       on_end_(std::move(on_end)),
+      rest_takes_(rest_takes),
       restart_(loop, [this](milliseconds) { look_again(); }),
       ended_(loop, [this](milliseconds) { on_end_(exit_code_); }) {
   for (const pid_t pid : reaper_.children().list()) foreign_.insert(pid);
@@ -42,6 +40,7 @@ Charge::~Charge() {
 
 void Charge::start() {
   waits_for_rest_ = false;
+  restart_.disarm();
   auto child = spawner_.spawn(request_);
   if (!child) return on_start_failed(child.error());
   pid_ = child->pid;
@@ -90,16 +89,19 @@ void Charge::start_again(const std::string& why, const lifecycle::End& end) {
   const auto decision = lifecycle::decide(config::RestartConfig{}, failures_, end,
                                           std::uniform_real_distribution<>()(dice_));
   failures_ = decision.failures;
+  waits_for_rest_ = false;
   log_.warn("keeper: {}: {}; it is started again", request_.command.front(), why);
   restart_.arm(decision.delay);
 }
 
 // The end of what was killed comes as news, if it comes; until then it is looked for now and then.
+// One that runs is no rest.
 void Charge::start_if_alone() {
+  if (pid_ != 0) return;
   rest_ = kill_rest();
   waits_for_rest_ = !rest_.empty();
   if (!waits_for_rest_) return start();
-  restart_.arm(kRestTakes);
+  restart_.arm(rest_takes_);
 }
 
 void Charge::look_again() {

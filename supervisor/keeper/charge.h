@@ -28,10 +28,13 @@ class Charge final : private process::Reaper::Mourner {
   // cannot be started at first. Called once, not from start().
   using OnEnd = std::function<void(int exit_code)>;
 
+  // A killed process is gone in much less, unless it cannot be killed.
+  static constexpr std::chrono::milliseconds kRestTakes{10'000};
   // `request` is what a start takes; its command and environment are set. Loop, log, spawner and
-  // reaper outlive it.
+  // reaper outlive it. What is left of a killed command is looked for at least so often.
   Charge(Loop& loop, Log& log, process::Spawner& spawner, process::Reaper& reaper,
-         process::SpawnRequest request, OnEnd on_end);
+         process::SpawnRequest request, OnEnd on_end,
+         std::chrono::milliseconds rest_takes = kRestTakes);
   ~Charge() override;
   Charge(const Charge&) = delete;
   Charge& operator=(const Charge&) = delete;
@@ -59,7 +62,8 @@ class Charge final : private process::Reaper::Mourner {
   process::Reaper& reaper_;
   process::SpawnRequest request_;
   OnEnd on_end_;
-  Timer restart_;
+  std::chrono::milliseconds rest_takes_;
+  Timer restart_;  // never armed while one runs
   Timer ended_;
   std::set<pid_t> foreign_;  // children that the keeper had before it was one
   pid_t pid_ = 0;            // 0: none runs

@@ -254,4 +254,47 @@ TEST_CASE("a kept listener has the backlog of the configuration, whoever is the 
   CHECK(perch->status()["listeners"]["api"]["backlog"] == 20);
 }
 
+TEST_CASE("a keeper that hung when perch was started gives its listeners once it answers") {
+  KeeperWorld world;
+  world.app.listener = "wait_for_owner = \"30s\"";
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  KeeperWorld::wait_kept(*perch);
+  KeeperWorld::kill(*perch);
+  keeper->signal(SIGSTOP);
+  perch = world.start();
+  REQUIRE(wait_until([&] { return perch->log().contains("waiting up to"); }));
+  keeper->signal(SIGCONT);
+  REQUIRE(perch->wait_ready());
+  CHECK(perch->status()["listeners"]["api"]["claimed"] == "revived");
+}
+
+TEST_CASE("a start that fails leaves with the keeper what it had already taken up") {
+  KeeperWorld world;
+  const TemporaryDirectory more;
+  const auto config = [&](const std::string& other) {
+    return fmt::format(
+        "[listeners.api]\npath = \"{}\"\non_exit = \"unlink\"\n[listeners.other]\npath = \"{}\"\n{}"
+        "on_exit = \"unlink\"\n[workers.app]\ncommand = {}\nlisteners = [\"api\", \"other\"]\n",
+        world.api(), more.path("o.sock"), other, worker_command("listen-fds"));
+  };
+  const auto has_both = [](const PerchProcess& perch) { return KeeperWorld::kept(perch) == 2; };
+  world.config = config("");
+  const auto keeper = world.keep();
+  auto perch = world.run();
+  REQUIRE(wait_until([&] { return has_both(*perch); }));
+  const ino_t inode = inode_of(world.api());
+  KeeperWorld::kill(*perch);
+  Client waiting(world.api());
+  REQUIRE(waiting.send("ping\n"));
+  world.config = config("user = \"no-such-user\"\n");
+  perch = world.start();
+  CHECK(perch->process().wait() == exited(1));
+  CHECK(perch->log().contains("no-such-user"));
+  world.config = config("");
+  perch = world.run();
+  CHECK(inode_of(world.api()) == inode);
+  CHECK(waiting.line());
+}
+
 }  // namespace perch::test
