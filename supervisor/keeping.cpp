@@ -69,11 +69,13 @@ void Keeping::use(const std::string& path) {
   if (line_) take_back(true);
   line_.reset();
   held_.clear();
+  to_drop_.clear();
   trouble_.clear();
   greeted_ = false;
   hangs_ = false;
   if (path.empty()) return;
-  line_ = std::make_unique<keeper::Line>(loop_, path, static_cast<keeper::Line::Owner&>(*this));
+  line_ =
+      std::make_unique<keeper::Line>(loop_, path, static_cast<keeper::Line::Owner&>(*this), life_);
   if (stage_ == Stage::Running) line_->connect();
 }
 
@@ -98,7 +100,7 @@ std::optional<listener::KeptListener> Keeping::take(const std::string& path) {
 
 void Keeping::discard(const std::string& path) {
   if (!line_) return;
-  line_->touch(normal_socket_path(path));
+  drop(normal_socket_path(path));
   settle();
 }
 
@@ -115,7 +117,7 @@ void Keeping::claimed() {
   for (const auto& [key, fetched] : std::exchange(fetched_, {})) {
     if (!is_ours(fetched) || find(key)) continue;
     log_.info("keeper {}: drops {}: no listener has this path any more", line_->path(), key);
-    line_->touch(key);
+    drop(key);
   }
   look_soon();
 }
@@ -164,9 +166,12 @@ void Keeping::on_connected(std::vector<keeper::Line::Fetched> kept) {
   hangs_ = false;
   trouble_.clear();
   const auto before = std::exchange(offered_, {});
+  const auto to_drop = std::exchange(to_drop_, {});
   for (auto& fetched : kept) {
     if (stage_ == Stage::Claiming) {
       fetched_[fetched.key] = std::move(fetched);
+    } else if (to_drop.contains(fetched.key)) {
+      drop(fetched.key);
     } else if (before.contains(fetched.key)) {
       line_->touch(fetched.key);
     }
@@ -199,6 +204,7 @@ std::optional<keeper::Line::Offer> Keeping::offer(const std::string& key) {
 
 void Keeping::on_kept(const std::string& key) {
   held_.insert(key);
+  to_drop_.erase(key);
   hangs_ = false;
   if (has_all() && !std::exchange(trouble_, {}).empty()) {
     log_.info("keeper {}: it keeps all {} listener(s) now", line_->path(), held_.size());
@@ -206,6 +212,8 @@ void Keeping::on_kept(const std::string& key) {
   const SharedListener listener = find(key);
   if (listener && listener->parts().lock) listener->parts().lock->note_keeper(line_->path());
 }
+
+void Keeping::on_dropped(const std::string& key) { to_drop_.erase(key); }
 
 void Keeping::on_trouble(const std::string& why) {
   if (!connected()) {
@@ -244,8 +252,14 @@ void Keeping::look() {
   }
   const auto before = std::exchange(offered_, std::move(now));
   for (const auto& [key, listener] : before) {
-    if (!offered_.contains(key)) line_->touch(key);
+    if (!offered_.contains(key)) drop(key);
   }
+}
+
+// Where the connection ends before the keeper has done so, the next one says it again.
+void Keeping::drop(const std::string& key) {
+  to_drop_.insert(key);
+  line_->touch(key);
 }
 
 }  // namespace perch

@@ -62,12 +62,14 @@ class Keeping final : private keeper::Line::Owner {
   void on_connected(std::vector<keeper::Line::Fetched> kept) override;
   std::optional<keeper::Line::Offer> offer(const std::string& key) override;
   void on_kept(const std::string& key) override;
+  void on_dropped(const std::string& key) override;
   void on_trouble(const std::string& why) override;
 
   [[nodiscard]] SharedListener find(const std::string& key) const;
   [[nodiscard]] bool is_ours(const keeper::Line::Fetched& fetched) const;
   [[nodiscard]] bool has_all() const;
   void look();
+  void drop(const std::string& key);
   void offer_again();
   void settle();
   void take_back(bool everything);
@@ -76,6 +78,7 @@ class Keeping final : private keeper::Line::Owner {
   Log& log_;
   const ListenerSet& listeners_;
   const std::string identity_;
+  keeper::ProofOfLife life_;
   std::unique_ptr<keeper::Line> line_;
   Timer look_soon_;
   Timer offer_again_;  // while something is refused
@@ -86,7 +89,8 @@ class Keeping final : private keeper::Line::Owner {
   std::string trouble_;   // as it was told last; empty while all is well
   std::map<std::string, keeper::Line::Fetched> fetched_;
   std::map<std::string, std::weak_ptr<listener::Listener>> offered_;
-  std::set<std::string> held_;  // as the keeper says
+  std::set<std::string> held_;     // as the keeper says
+  std::set<std::string> to_drop_;  // until it has said so
 };
 
 }  // namespace perch

@@ -3,6 +3,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -11,12 +13,13 @@
 namespace perch::config {
 
 std::string problem_with_memory_sum(const Config& config, std::uint64_t container) {
+  constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t sum = 0;
   std::vector<std::string_view> names;
   for (const auto& [name, worker] : config.workers) {
     if (!worker.memory.max) continue;
     names.push_back(name);
-    sum += *worker.memory.max;
+    sum += std::min(*worker.memory.max, kMost - sum);
   }
   if (names.size() < 2 || sum <= container) return {};
   return fmt::format(

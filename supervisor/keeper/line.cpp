@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/keeper/line.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -25,9 +24,11 @@ constexpr const char* kNoKeeper = "it does not speak as a keeper";
 
 }  // namespace
 
-Line::Line(Loop& loop, std::string path, Owner& owner, milliseconds longest_answer)
+Line::Line(Loop& loop, std::string path, Owner& owner, ProofOfLife& life,
+           milliseconds longest_answer)
     : path_(std::move(path)),
       owner_(owner),
+      life_(life),
       loop_(loop),
       retry_(loop, [this](milliseconds) { connect(); }),
       longest_answer_(longest_answer),
@@ -43,15 +44,10 @@ void Line::connect() {
   greet();
 }
 
-// One pipe for all connections: a keeper knows by it who comes again.
 void Line::greet() {
-  if (!life_) {
-    std::array<int, 2> ends{-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return lose(Error::from_errno(errno, "pipe2").text());
-    life_seen_.reset(ends[0]);
-    life_.reset(ends[1]);
-  }
-  ask(hello(), std::array{life_seen_.get()});
+  const auto seen = life_.seen();
+  if (!seen) return lose(seen.error().text());
+  ask(hello(), std::array{*seen});
 }
 
 // Whoever listens there gets our sockets: it must be one of ours.
@@ -75,7 +71,7 @@ Result<void> Line::open() {
 }
 
 void Line::leave() {
-  if (phase_ == Phase::Connected) {
+  if (phase_ == Phase::Connected && touched_.empty()) {
     [[maybe_unused]] const auto told = send_datagram(socket_.get(), bye());
   }
   hang_up();
@@ -196,7 +192,9 @@ void Line::on_done(const NotifyMessage& answer) {
     owner_.on_kept(key);
   } else if (const auto why = answer.get("REFUSED")) {
     owner_.on_trouble(std::string(*why));
-  } else if (answer.get("DROPPED") != key) {
+  } else if (answer.get("DROPPED") == key) {
+    owner_.on_dropped(key);
+  } else {
     return lose(kNoKeeper);
   }
   ask_next();

@@ -23,6 +23,7 @@
 #include "common/posix/notify_message.h"
 #include "common/value/error.h"
 #include "common/value/unique_fd.h"
+#include "supervisor/keeper/proof_of_life.h"
 
 namespace perch::keeper {
 
@@ -38,7 +39,8 @@ class Line {
     std::vector<int> fds;  // lent for the moment of the call
   };
 
-  // None of these may destroy the line.
+  // None of these may destroy the line. What was touched and was not kept or dropped when a
+  // connection ends is forgotten.
   class Owner {
    public:
     virtual ~Owner() = default;
@@ -47,22 +49,26 @@ class Line {
     // What is to be kept under this key now; nothing: it is to be dropped.
     virtual std::optional<Offer> offer(const std::string& key) = 0;
     virtual void on_kept(const std::string& key) = 0;
+    virtual void on_dropped(const std::string& key) = 0;
     // A keeper that refuses to keep something, or, with the connection gone, all that ends one.
     virtual void on_trouble(const std::string& why) = 0;
   };
 
   static constexpr std::chrono::milliseconds kLongestAnswer{5'000};
-  // A connection whose request is not answered for so long is ended, and tried anew.
-  Line(Loop& loop, std::string path, Owner& owner,
+  // A connection whose request is not answered for so long is ended, and tried anew. Loop, owner
+  // and life outlive the line.
+  Line(Loop& loop, std::string path, Owner& owner, ProofOfLife& life,
        std::chrono::milliseconds longest_answer = kLongestAnswer);
-  // Takes leave: what is kept is for the next perch.
+  // As leave().
   ~Line();
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
 
   // One try, if there is no connection.
   void connect();
-  // Ends the connection and tries no more until connect().
+  // Ends the connection and tries no more until connect(). Takes leave if all was said: what
+  // is kept is for the next perch. Else that one has to wait for our end, since what we use still
+  // may be kept there.
   void leave();
   // What is offered under this key may have changed.
   void touch(const std::string& key);
@@ -95,9 +101,8 @@ class Line {
 
   std::string path_;
   Owner& owner_;
+  ProofOfLife& life_;
   UniqueFd socket_;
-  UniqueFd life_;       // the writing end: it hangs up when we die
-  UniqueFd life_seen_;  // the reading end, of which a keeper gets a copy
   std::optional<FdWatcher> watcher_;
   Loop& loop_;
   Timer retry_;

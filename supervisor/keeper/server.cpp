@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/keeper/server.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "common/posix/unix_socket.h"
@@ -20,6 +22,8 @@ constexpr int kBacklog = 64;
 constexpr int kAcceptsPerTurn = 16;
 // A perch, those that wait for its end, and somebody who looks.
 constexpr std::size_t kMaxPeers = 16;
+// So many descriptors what is kept never takes: who comes needs a connection and a sign of life.
+constexpr int kReserved = 2 * static_cast<int>(kMaxPeers);
 constexpr int kMessagesPerTurn = 64;
 // What an owner can have said before it died: its socket's buffer holds less.
 constexpr int kLastWords = 4096;
@@ -38,6 +42,21 @@ listener::ClaimRequest claim_of(const ServerOptions& options) {
           .peercred = config::PeerCredentials::Perch,
           .socket_type = SOCK_SEQPACKET};
 }
+
+// Other files may have a poll() that hangs.
+bool is_pipe(int fd) { return ::fcntl(fd, F_GETPIPE_SZ) > 0; }
+
+bool leaves_reserve(int some_fd) {
+  std::array<UniqueFd, kReserved> more;
+  return std::ranges::all_of(more, [some_fd](UniqueFd& fd) {
+    fd.reset(::fcntl(some_fd, F_DUPFD_CLOEXEC, 0));
+    return static_cast<bool>(fd);
+  });
+}
+
+constexpr const char* kNoRoom =
+    "the keeper has no room for so large a message, or for its descriptors: raise its "
+    "RLIMIT_NOFILE";
 
 }  // namespace
 
@@ -89,6 +108,7 @@ void KeepServer::admit(UniqueFd connection) {
   const auto who = peer_credentials(connection.get());
   if (!who) return;
   make_room();
+  forget_the_dead();
   auto peer = std::make_unique<Peer>(++last_number_, *who, std::move(connection));
   auto watcher = FdWatcher::create(loop_, peer->socket.get(),
                                    [this, number = peer->number](Readiness) { hear(number); });
@@ -106,6 +126,10 @@ void KeepServer::make_room() {
   if (oldest != peers_.end()) peers_.erase(oldest);
 }
 
+void KeepServer::forget_the_dead() {
+  if (departed_ && !departed_->lives(milliseconds::zero())) departed_.reset();
+}
+
 void KeepServer::hear(Number number) {
   for (int i = 0; i < kMessagesPerTurn && receive_from(number); ++i) continue;
 }
@@ -120,8 +144,8 @@ bool KeepServer::receive_from(Number number) {
     case ReceiveEnd::WouldBlock:
       return false;
     case ReceiveEnd::Truncated:
-      return say(peer, refused("the keeper has no room for so large a message, or for its "
-                               "descriptors: raise its RLIMIT_NOFILE"));
+      forget_the_dead();
+      return say(peer, refused(kNoRoom));
     case ReceiveEnd::Closed:
     case ReceiveEnd::Failed:
       break;
@@ -171,6 +195,7 @@ std::string KeepServer::why_not_let_in(const Peer& peer) const {
 }
 
 bool KeepServer::greet(Peer& peer, UniqueFd life) {
+  if (!is_pipe(life.get())) return refuse_unknown(peer);
   peer.life = std::move(life);
   if (const std::string owner = owner_but(peer); !owner.empty()) {
     return refuse_and_end(peer, "it serves " + owner +
@@ -187,7 +212,8 @@ std::string KeepServer::owner_but(const Peer& peer) {
   for (int i = 0; i < kLastWords && receive_from(owner_); ++i) continue;
   if (owner_ != 0) return peers_.at(owner_)->name();
   if (!departed_ || departed_->is_same_process(peer)) return {};
-  return departed_->lives(kDeathTakes) ? departed_->name() : "";
+  const auto patience = std::exchange(death_takes_, milliseconds::zero());
+  return departed_->lives(patience) ? departed_->name() : "";
 }
 
 // Who waits for a live owner of its paths comes and goes ten times a second, and keeps nothing yet.
@@ -195,6 +221,8 @@ bool KeepServer::keep(Peer& peer, const Request& request, Datagram datagram) {
   if (!std::exchange(peer.introduced, true)) {
     log_.info("keeper: {} has come; {} listener(s) were kept for it", peer.name(), store_.size());
   }
+  if (!store_.has(request.key) && !leaves_reserve(peer.socket.get()))
+    return say(peer, refused(kNoRoom));
   const auto taken =
       store_.keep(request.key, {.facts = request.facts, .fds = std::move(datagram.fds)});
   return say(peer, taken ? kept(request.key) : refused(taken.error().text()));
@@ -238,6 +266,7 @@ void KeepServer::end(Number number) {
               store_.size());
   }
   if (peer.mapped()->took_leave) return;
+  death_takes_ = kDeathTakes;
   departed_ = std::move(peer.mapped());
   departed_->watcher.reset();
   departed_->socket.reset();

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,6 +57,7 @@ class KeepServer {
   void on_connections();
   void admit(UniqueFd connection);
   void make_room();
+  void forget_the_dead();
   void hear(Number number);
   void end(Number number);
 
@@ -82,8 +84,9 @@ class KeepServer {
   Store store_;
   Number last_number_ = 0;
   std::map<Number, std::unique_ptr<Peer>> peers_;
-  Number owner_ = 0;                // 0: nobody
-  std::unique_ptr<Peer> departed_;  // the last owner, which may still live
+  Number owner_ = 0;                         // 0: nobody
+  std::unique_ptr<Peer> departed_;           // the last owner, which may still live
+  std::chrono::milliseconds death_takes_{};  // how long its end is waited for, once
 };
 
 }  // namespace perch::keeper

@@ -28,6 +28,7 @@ class Store {
   void drop(const std::string& key) { deposits_.erase(key); }
   // The one with the next key; the first after "", null after the last.
   [[nodiscard]] const Entry* after(const std::string& key) const;
+  [[nodiscard]] bool has(const std::string& key) const { return deposits_.contains(key); }
   [[nodiscard]] std::size_t size() const noexcept { return deposits_.size(); }
 
  private:

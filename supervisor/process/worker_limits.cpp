@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor/process/worker_limits.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -37,7 +39,7 @@ class Writer {
 // missing, and that is told.
 void provide(const char* controller, const char* file, const std::string& directory) {
   const std::filesystem::path worker(directory);
-  if (std::filesystem::exists(worker / file)) return;
+  if (::access((worker / file).c_str(), F_OK) == 0) return;
   [[maybe_unused]] const auto enabled =
       write_file(worker.parent_path() / "cgroup.subtree_control", std::string("+") + controller);
 }

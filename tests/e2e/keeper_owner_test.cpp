@@ -143,6 +143,27 @@ TEST_CASE("perch trusts no keeper of another user, and a keeper no perch of one"
   }
 }
 
+TEST_CASE("a perch whose keeper hung when a reload took it away is not robbed of what it serves") {
+  KeeperWorld world;
+  const auto keeper = world.keep();
+  const TemporaryDirectory directory;
+  const std::string app = fmt::format(
+      "[listeners.api]\npath = \"{}\"\n[listeners.other]\npath = \"{}\"\n[workers.app]\n"
+      "command = {}\nlisteners = [\"api\", \"other\"]\n",
+      directory.path("api.sock"), directory.path("other.sock"), worker_command("listen-fds"));
+  PerchProcess first(directory, fmt::format("keeper = \"{}\"\n{}", world.socket(), app));
+  REQUIRE(wait_until([&] { return KeeperWorld::kept(first) == 2; }));
+  keeper->signal(SIGSTOP);
+  first.write_config(app);
+  REQUIRE(first.request("POST", "/v1/reload").status == 200);
+  keeper->signal(SIGCONT);
+  const auto second = world.run();
+  CHECK(second->log().contains(fmt::format("it serves perch (pid {}, uid 0)", first.pid())));
+  CHECK(ask(directory.path("api.sock"), "ping"));
+  KeeperWorld::kill(first);
+  KeeperWorld::wait_kept(*second);
+}
+
 TEST_CASE("a perch that does not ask the keeper finds the path owned, and hears by whom") {
   KeeperWorld world;
   world.app.listener = "wait_for_owner = \"0s\"";

@@ -27,12 +27,14 @@ struct Perch final : keeper::Line::Owner {
     return keeper::Line::Offer{"facts of " + key, {offers.at(key).get()}};
   }
   void on_kept(const std::string& key) override { acknowledged.push_back(key); }
+  void on_dropped(const std::string& key) override { dropped.push_back(key); }
   void on_trouble(const std::string& why) override { troubles.push_back(why); }
 
+  keeper::ProofOfLife life;
   int connections = 0;
   std::vector<keeper::Line::Fetched> fetched;
   std::map<std::string, UniqueFd> offers;
-  std::vector<std::string> acknowledged, troubles;
+  std::vector<std::string> acknowledged, dropped, troubles;
 };
 
 // Listens as a keeper would, and says what the test says.
@@ -61,7 +63,7 @@ TEST_CASE("what is touched comes to the keeper, and the next perch fetches it") 
   perch.offers["/a"] = some_file();
   perch.offers["/b"] = some_file();
   {
-    keeper::Line line(keeping.loop, keeping.path, perch);
+    keeper::Line line(keeping.loop, keeping.path, perch, perch.life);
     line.connect();
     REQUIRE(turn_until(keeping.loop, [&] { return line.connected(); }));
     CHECK(line.is_apart());
@@ -72,9 +74,11 @@ TEST_CASE("what is touched comes to the keeper, and the next perch fetches it") 
     perch.offers.erase("/b");
     line.touch("/b");
     REQUIRE(turn_until(keeping.loop, [&] { return keeping.server->count() == 1; }));
+    REQUIRE(turn_until(keeping.loop, [&] { return perch.dropped.size() == 1; }));
+    CHECK(perch.dropped.front() == "/b");
   }
   Perch next;
-  keeper::Line line(keeping.loop, keeping.path, next);
+  keeper::Line line(keeping.loop, keeping.path, next, next.life);
   line.connect();
   REQUIRE(turn_until(keeping.loop, [&] { return line.connected(); }));
   REQUIRE(next.fetched.size() == 1);
@@ -87,7 +91,7 @@ TEST_CASE("a keeper that comes, goes and comes again is found each time") {
   Keeping keeping;
   keeping.server.reset();
   Perch perch;
-  keeper::Line line(keeping.loop, keeping.path, perch);
+  keeper::Line line(keeping.loop, keeping.path, perch, perch.life);
   line.connect();
   REQUIRE_FALSE(perch.troubles.empty());
   CHECK(perch.troubles.front().contains("No such file or directory"));
@@ -106,7 +110,7 @@ TEST_CASE("what does not speak as a keeper is left, and nothing is given to it")
   Pretender pretender(directory.path("k"));
   Loop loop;
   Perch perch;
-  keeper::Line line(loop, directory.path("k"), perch);
+  keeper::Line line(loop, directory.path("k"), perch, perch.life);
   for (const std::string& text :
        {std::string("nonsense"), keeper::end(), keeper::kept("/a"), keeper::refused("not you")}) {
     const auto before = perch.troubles.size();
@@ -130,11 +134,41 @@ TEST_CASE("a keeper that never answers costs the patience that it is given, and 
   const Pretender pretender(directory.path("k"));
   Loop loop;
   Perch perch;
-  keeper::Line line(loop, directory.path("k"), perch);
+  keeper::Line line(loop, directory.path("k"), perch, perch.life);
   line.connect();
   CHECK_FALSE(line.settle(std::chrono::milliseconds(20)));
   CHECK_FALSE(line.connected());
   CHECK(perch.troubles.empty());
+}
+
+TEST_CASE("no leave is taken of a keeper that may still have what is in use") {
+  const TemporaryDirectory directory;
+  Pretender pretender(directory.path("k"));
+  Loop loop;
+  Perch perch;
+  const auto next_of = [&] { return receive_datagram(pretender.connection.get()); };
+  keeper::Line line(loop, directory.path("k"), perch, perch.life);
+  line.connect();
+  pretender.answer(keeper::welcome(true));
+  REQUIRE(send_datagram(pretender.connection.get(), keeper::end()));
+  REQUIRE(turn_until(loop, [&] { return line.connected(); }));
+  for (const std::string& said : {keeper::hello(), keeper::fetch_after("")}) {
+    const auto datagram = next_of();
+    REQUIRE(datagram);
+    CHECK(datagram->payload == said);
+  }
+  line.touch("/a");
+  SUBCASE("it was not told yet what else to drop") {
+    line.touch("/b");
+    line.leave();
+    CHECK(next_of().value().payload == keeper::drop("/a"));
+  }
+  SUBCASE("it was told all") {
+    line.leave();
+    CHECK(next_of().value().payload == keeper::drop("/a"));
+    CHECK(next_of().value().payload == keeper::bye());
+  }
+  CHECK(next_of().error() == ReceiveEnd::Closed);
 }
 
 TEST_CASE("a keeper that does not answer a request is given up after a while") {
@@ -142,7 +176,7 @@ TEST_CASE("a keeper that does not answer a request is given up after a while") {
   Pretender pretender(directory.path("k"));
   Loop loop;
   Perch perch;
-  keeper::Line line(loop, directory.path("k"), perch, std::chrono::milliseconds(20));
+  keeper::Line line(loop, directory.path("k"), perch, perch.life, std::chrono::milliseconds(20));
   line.connect();
   SUBCASE("its hello") {
     REQUIRE(turn_until(loop, [&] { return !perch.troubles.empty(); }));
@@ -163,7 +197,7 @@ TEST_CASE(
   Pretender pretender(directory.path("k"));
   Loop loop;
   Perch perch;
-  keeper::Line line(loop, directory.path("k"), perch);
+  keeper::Line line(loop, directory.path("k"), perch, perch.life);
   line.connect();
   pretender.answer(keeper::welcome(true));
   for (const std::string& text : {keeper::end(), keeper::refused("no room")}) {

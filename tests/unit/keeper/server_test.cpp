@@ -204,6 +204,34 @@ TEST_CASE("a message that does not fit is refused, and the owner stays") {
   CHECK(keeping.answer(owner, keeper::keep("/a", ""), {file.get()}) == keeper::kept("/a"));
 }
 
+TEST_CASE("a keeper that is full has descriptors left for the next owner") {
+  Keeping keeping;
+  const UniqueFd file = some_file();
+  std::size_t kept = 0;
+  // The clients' ends are in this process too.
+  const FewDescriptors few(60);
+  {
+    const UniqueFd owner = keeping.owner();
+    const auto takes = [&](const std::string& key) {
+      return keeping.answer(owner, keeper::keep(key, ""), {file.get(), file.get()}) ==
+             keeper::kept(key);
+    };
+    while (takes("/" + std::to_string(kept))) ++kept;
+    CHECK(takes("/0"));
+  }
+  CHECK(kept > 0);
+  CHECK(keeping.server->count() == kept);
+  const UniqueFd next = keeping.connect();
+  CHECK(keeping.greet(next, keeping.own) == keeper::welcome(true));
+}
+
+TEST_CASE("a sign of life that is no pipe is refused") {
+  Keeping keeping;
+  const UniqueFd stranger = keeping.connect();
+  CHECK(keeping.answer(stranger, keeper::hello(), {some_file().get()}).starts_with("REFUSED="));
+  CHECK(keeping.is_ended(stranger));
+}
+
 TEST_CASE("the number of listeners is bounded") {
   Keeping keeping;
   const UniqueFd owner = keeping.owner();
