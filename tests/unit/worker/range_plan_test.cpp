@@ -8,9 +8,11 @@
 namespace perch::peer {
 namespace {
 
+bool anything(ByteRange /*range*/) { return true; }
+
 std::vector<ByteRange> all_of(RangePlan plan) {
   std::vector<ByteRange> ranges;
-  while (const auto range = plan.next()) ranges.push_back(*range);
+  while (const auto range = plan.next(anything)) ranges.push_back(*range);
   return ranges;
 }
 
@@ -40,19 +42,31 @@ TEST_CASE("a range that did not come, or not all of it, comes next again") {
   const PieceLayout layout{10, 4};
   std::uint64_t came = 0;
   RangePlan plan(layout, true, [&](std::uint32_t number) { return number == 0 ? came : 0; });
-  const auto first = plan.next();
+  const auto first = plan.next(anything);
   plan.give_back(*first);
-  CHECK(plan.next() == first);
+  CHECK(plan.next(anything) == first);
   came = 3;
   plan.give_back(*first);
-  CHECK(plan.next() == ByteRange{3, 4});
-  CHECK(plan.next() == ByteRange{4, 8});
+  CHECK(plan.next(anything) == ByteRange{3, 4});
+  CHECK(plan.next(anything) == ByteRange{4, 8});
   CHECK_FALSE(plan.exhausted());
+}
+
+TEST_CASE("what nobody wants waits until somebody does") {
+  const PieceLayout layout{10, 4};
+  RangePlan plan(layout, true, [](std::uint32_t) { return 0; });
+  const auto in_the_middle = [](ByteRange range) { return range.begin == 4; };
+  CHECK(plan.has(in_the_middle));
+  CHECK(plan.next(in_the_middle) == ByteRange{4, 8});
+  CHECK_FALSE(plan.has(in_the_middle));
+  CHECK_FALSE(plan.next(in_the_middle));
+  CHECK_FALSE(plan.exhausted());
+  CHECK(all_of(plan) == std::vector<ByteRange>{{0, 4}, {8, 10}});
 }
 
 TEST_CASE("a file without a known length is one range without an end") {
   RangePlan plan = RangePlan::without_end();
-  CHECK(plan.next()->begin == 0);
+  CHECK(plan.next(anything)->begin == 0);
   CHECK(plan.exhausted());
 }
 

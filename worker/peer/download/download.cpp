@@ -36,6 +36,9 @@ Download::Download(const DownloadRoom& room, DownloadSpec spec)
     : room_(room),
       spec_(std::move(spec)),
       backoff_(std::random_device()()),
+      wanted_([this](ByteRange bytes) {
+        return std::ranges::any_of(subscribers_, [&](auto* one) { return one->wants(bytes); });
+      }),
       rate_(room.options.rate_per_task),
       step_(room.loop, [](auto) {}),
       news_(room.loop, [this](auto) { tell(); }) {
@@ -87,7 +90,7 @@ void Download::resume() {
 
 void Download::ask() {
   if (step_.armed()) return;
-  const bool more = plan_ ? !plan_->exhausted() : probe_ == nullptr;
+  const bool more = plan_ ? plan_->has(wanted_) : probe_ == nullptr;
   if (more && fetches_.size() < room_.options.connections_per_task) room_.slots.ask(*this);
 }
 
@@ -98,7 +101,7 @@ void Download::on_slot(ConnectionSlots::Slot slot) {
                                      [this](const auto& facts) { on_probed(facts); });
     return;
   }
-  if (const auto range = plan_->next()) start(*range, std::move(slot));
+  if (const auto range = plan_->next(wanted_)) start(*range, std::move(slot));
   ask();
 }
 
@@ -280,6 +283,7 @@ void Download::discard() {
 
 void Download::subscribe(Subscriber& subscriber) {
   subscribers_.push_back(&subscriber);
+  if (plan_) ask();
   news_.arm(milliseconds::zero());
 }
 

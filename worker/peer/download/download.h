@@ -38,6 +38,8 @@ class Download : public std::enable_shared_from_this<Download>, private Connecti
     virtual ~Subscriber() = default;
     // Something below has changed. Never from within a call to the Download.
     virtual void on_progress() = 0;
+    // Only what somebody wants is fetched, but where an origin gives whole files alone.
+    [[nodiscard]] virtual bool wants(ByteRange /*bytes*/) const { return true; }
   };
   using Verdict = Verification::Verdict;
 
@@ -107,6 +109,7 @@ class Download : public std::enable_shared_from_this<Download>, private Connecti
   Fetch::Job::Ask how_ = Fetch::Job::Ask::Range;
   std::uint32_t next_to_check_ = 0;
   Backoff backoff_;
+  RangePlan::IsWanted wanted_;  // by a subscriber
   TokenBucket rate_;
   Verification verification_;
   std::unique_ptr<Probe> probe_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/download/range_plan.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -20,11 +21,16 @@ RangePlan RangePlan::without_end() {
   return plan;
 }
 
-std::optional<ByteRange> RangePlan::next() {
-  if (waiting_.empty()) return std::nullopt;
-  const ByteRange range = waiting_.front();
-  waiting_.pop_front();
+std::optional<ByteRange> RangePlan::next(const IsWanted& is_wanted) {
+  const auto found = std::ranges::find_if(waiting_, is_wanted);
+  if (found == waiting_.end()) return std::nullopt;
+  const ByteRange range = *found;
+  waiting_.erase(found);
   return by_pieces_ ? missing(layout_.piece_at(range.begin)) : range;
+}
+
+bool RangePlan::has(const IsWanted& is_wanted) const {
+  return std::ranges::any_of(waiting_, is_wanted);
 }
 
 ByteRange RangePlan::missing(std::uint32_t number) const {

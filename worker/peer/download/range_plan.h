@@ -22,8 +22,13 @@ class RangePlan {
   // Of a file whose length is not known: all of it, to whatever end.
   static RangePlan without_end();
 
-  // The next range to ask for, first pieces first; nothing when all has been handed out.
-  std::optional<ByteRange> next();
+  // Does anybody want some of these bytes now?
+  using IsWanted = std::function<bool(ByteRange range)>;
+
+  // The next range to ask for of those that are wanted, first pieces first; nothing when all of
+  // them have been handed out.
+  std::optional<ByteRange> next(const IsWanted& is_wanted);
+  [[nodiscard]] bool has(const IsWanted& is_wanted) const;
   [[nodiscard]] bool exhausted() const noexcept { return waiting_.empty(); }
   // A range that did not come, or not all of it: what it lacks comes next again.
   void give_back(ByteRange range) { waiting_.push_front(range); }

@@ -91,7 +91,7 @@ void DownloadCall::advance() {
   while (next_ < download_->finished().size()) {
     const std::uint32_t number = download_->finished()[next_++];
     // One that is to be fetched again comes again.
-    if (wants(number) && download_->files().done(number)) return send_piece(number);
+    if (is_wanted(number) && download_->files().done(number)) return send_piece(number);
   }
   if (left_.empty() && (request_.range || download_->complete())) conclude();
 }
@@ -101,7 +101,11 @@ bool DownloadCall::is_left_behind() const {
          *sent_generation_ != download_->files().manifest().generation;
 }
 
-bool DownloadCall::wants(std::uint32_t number) const {
+bool DownloadCall::wants(ByteRange bytes) const {
+  return !request_.range || shared_part(bytes, *request_.range).size() > 0;
+}
+
+bool DownloadCall::is_wanted(std::uint32_t number) const {
   return shared_part(download_->files().layout().piece(number), wanted_).size() > 0;
 }
 
@@ -124,7 +128,7 @@ void DownloadCall::send_started() {
     started.mutable_range()->set_length(wanted_.size());
   }
   for (std::uint32_t number = 0; number < files.layout().count(); ++number) {
-    if (!wants(number)) continue;
+    if (!is_wanted(number)) continue;
     describe(files, number, *started.add_pieces());
     left_.insert(number);
   }

@@ -38,6 +38,7 @@ class DownloadCall final : public Download::Subscriber {
   void finish(const grpc::Status& status);
 
   void on_progress() override { advance(); }
+  [[nodiscard]] bool wants(ByteRange bytes) const override;
 
  private:
   void on_timeout();
@@ -50,7 +51,7 @@ class DownloadCall final : public Download::Subscriber {
   // The client takes nothing any more.
   void give_up();
   void end();
-  [[nodiscard]] bool wants(std::uint32_t number) const;
+  [[nodiscard]] bool is_wanted(std::uint32_t number) const;
   // What was sent is of a version that has been given up, and nothing tells the client's other
   // bytes from it. A digest would: such a call gets all pieces again.
   [[nodiscard]] bool is_left_behind() const;
