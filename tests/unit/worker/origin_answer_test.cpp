@@ -52,6 +52,16 @@ TEST_CASE("one byte tells what the file is") {
   CHECK_FALSE(facts_of({200, {{"content-length", "7"}, {"transfer-encoding", "chunked"}}})->length);
 }
 
+TEST_CASE("a version that is not ASCII can be neither stored nor told, and is none") {
+  const OriginAnswer answer{
+      206, {{"content-range", "bytes 0-0/77"}, {"etag", "\"\xe9\""}, {"last-modified", "then"}}};
+  const auto facts = facts_of(answer);
+  REQUIRE(facts.has_value());
+  CHECK(facts->headers == Headers{{"last-modified", "then"}});
+  CHECK(version_of(facts->headers) == "then");
+  CHECK(same_file({"http://origin/file", {77, 100}, facts->headers, 1}, *facts));
+}
+
 TEST_CASE("what cannot be downloaded is refused with its kind") {
   using enum Failure::Kind;
   const auto kind = [](const OriginAnswer& answer) { return facts_of(answer).error().kind; };

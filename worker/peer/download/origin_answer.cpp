@@ -56,10 +56,16 @@ std::optional<std::uint64_t> content_length_of(const OriginAnswer& answer) {
   return text.empty() ? length : std::nullopt;
 }
 
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c < 0x7f; });
+}
+
+// A manifest and a client's answer are UTF-8, which other bytes may not be: a version that can be
+// neither stored nor told tells nothing.
 Headers kept_headers(const Headers& headers) {
   Headers kept;
   for (const auto& [name, value] : headers) {
-    if (std::ranges::find(kKept, name) != kKept.end()) kept.emplace(name, value);
+    if (std::ranges::find(kKept, name) != kKept.end() && is_ascii(value)) kept.emplace(name, value);
   }
   return kept;
 }
@@ -81,7 +87,8 @@ std::optional<Failure> misfit_of_part(const OriginAnswer& answer, const Manifest
   const std::string validator = validator_of(manifest.headers);
   if (answer.status == 200) {
     // The answer to an If-Range that no longer holds; else the origin does not heed the range.
-    if (!validator.empty() && validator != validator_of(answer.headers)) return changed_file();
+    if (!validator.empty() && validator != validator_of(kept_headers(answer.headers)))
+      return changed_file();
     return unavailable("the origin sends the whole file where a range was asked for");
   }
   const auto content = parse_content_range(field(answer.headers, "content-range"));
