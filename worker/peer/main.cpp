@@ -30,7 +30,9 @@ int serve(const PeerOptions& options, steady_clock::time_point started) {
   // Without a boot id nothing of earlier processes is believed unseen.
   const std::string boot_id = current_boot_id().value_or("");
   auto store = Store::open(options.store,
-                           {boot_id, [](const std::string& line) { spdlog::warn("{}", line); }});
+                           {.boot_id = boot_id,
+                            .on_fault = [](const std::string& line) { spdlog::warn("{}", line); },
+                            .max_bytes = options.keep.max_bytes});
   if (!store) {
     spdlog::error("{}", store.error().text());
     return kExitTrouble;

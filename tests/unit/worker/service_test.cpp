@@ -242,6 +242,8 @@ TEST_CASE("a request for what only a scheduler could do is refused by name") {
   CHECK(answer([](Request r) { r.mutable_timeout()->set_seconds(-1); }) == "3 timeout: negative");
   CHECK(answer([](Request r) { r.set_url("http://127.0.0.1:99999/"); }) ==
         "3 url: not an http or https URL");
+  CHECK(answer([](Request r) { r.set_url("http://127.0.0.1/" + std::string(8192, 'x')); }) ==
+        "3 url: longer than 8 KiB");
   // What it does anyway, or what only statistics ask.
   CHECK(answer([](Request r) {
           r.set_priority(common::v2::LEVEL6);

@@ -153,6 +153,7 @@ TEST_CASE("a task without a manifest of its own is none, and can be begun anew")
       {"cut", [](auto& manifest) { fs::resize_file(manifest, fs::file_size(manifest) - 1); },
        "damaged"},
       {"one bit", [](auto& manifest) { damage(manifest, 40); }, "damaged"},
+      {"far too long", [](auto& manifest) { fs::resize_file(manifest, 2U << 20U); }, "too long"},
       {"of another version", edit("\"version\": 2", "\"version\": 1"), "not a manifest of this"},
       {"of another task", edit("\"id\": \"a", "\"id\": \"f"), "of another task"},
       {"another program's",
@@ -184,6 +185,41 @@ TEST_CASE("a task without a manifest of its own is none, and can be begun anew")
     CHECK(files->done_count() == 0);
     CHECK(store.find(kId).has_value());
   }
+}
+
+TEST_CASE("a manifest that would be too long to be read is not written, and its task goes") {
+  const StoreWorld world;
+  const Store store = world.open();
+  Manifest manifest = manifest_of(2500);
+  manifest.url += std::string(600'000, '"');  // each two characters in JSON
+  const auto files = store.create(kId, manifest);
+  REQUIRE_FALSE(files.has_value());
+  CHECK(files.error().text() == world.path("manifest") + ": URL or headers too long");
+  CHECK(fs::is_empty(world.tasks()));
+}
+
+TEST_CASE("a manifest that is too long to be read is collected with its task") {
+  const StoreWorld world;
+  leave_finished(world);
+  fs::resize_file(world.path("manifest"), 2U << 20U);
+  const Store store = world.open();
+  CHECK(store.collect({}, [](auto&) { return false; }).size() == 1);
+  CHECK(fs::is_empty(world.tasks()));
+}
+
+TEST_CASE("a finished task that has to fetch a piece again is finished once that is there") {
+  const StoreWorld world;
+  leave_finished(world);
+  const Store store = world.open();
+  auto files = store.find(kId);
+  REQUIRE(files.has_value());
+  damage(world.path("data"), 1234);
+  CHECK_FALSE(files->verify(1).value());
+  CHECK(files->manifest().finished == std::chrono::sys_seconds());
+  put(*files, 1, 'y');
+  REQUIRE(files->mark_finished("").has_value());
+  CHECK(store.stat(kId)->finished);
+  CHECK_FALSE(store.find(kId)->needs_check());
 }
 
 TEST_CASE("a task without its data is none") {

@@ -19,6 +19,7 @@ namespace {
 using Message = common::v2::Download;
 
 constexpr std::uint64_t kLeastPieceLength = 64U << 10U;
+constexpr std::size_t kMaxUrlSize = 8U << 10U;
 
 // The first field that asks for something this peer does not do. What only speaks to a scheduler,
 // to statistics or of what this peer does anyway is let pass: the higher priorities,
@@ -116,6 +117,7 @@ bool is_header_name(std::string_view name) {
 
 // Why a value makes no sense; an empty text when all do.
 std::string senseless(const Message& message) {
+  if (message.url().size() > kMaxUrlSize) return "url: longer than 8 KiB";
   if (!is_http_url(message.url())) return "url: not an http or https URL";
   for (const auto& [name, value] : message.request_header()) {
     if (!is_header_name(name) || !is_clean(value)) return "request_header: not a header field";

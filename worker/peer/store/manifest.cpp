@@ -17,6 +17,7 @@ using std::chrono::seconds;
 
 constexpr unsigned kVersion = 2;
 constexpr const char* kName = "manifest";
+constexpr std::size_t kMaxManifestSize = 1U << 20U;
 
 std::string seal_of(std::string_view body) {
   return fmt::format("crc32c {:08x}\n", crc32c(std::as_bytes(std::span(body))));
@@ -120,14 +121,16 @@ std::string manifest_text(const Manifest& manifest) {
                     {"finished", count_of(manifest.finished)},
                     {"data_time", count_of(manifest.data_time)},
                     {"digest", manifest.digest}};
-  // Headers come from the origin: bytes that are no UTF-8 are replaced, not thrown over.
+  // Bytes that are no UTF-8 are replaced, not thrown over.
   return sealed(object.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 Result<Manifest> load_manifest(const Directory& task, const std::string& id) {
   const auto file = task.file(kName, O_RDONLY);
   if (!file) return std::unexpected(file.error());
-  const auto text = read_open_file(file->get());
+  const auto text = read_open_file(file->get(), kMaxManifestSize);
+  if (!text && text.error().is(EFBIG))
+    return refuse(task.path_of(kName) + ": not a manifest: too long");
   if (!text) return fail_within(task.path_of(kName), text.error());
   auto manifest = parse_manifest(*text);
   if (!manifest) return fail_within(task.path_of(kName), std::move(manifest.error()));
@@ -136,7 +139,10 @@ Result<Manifest> load_manifest(const Directory& task, const std::string& id) {
 }
 
 Result<void> save_manifest(const Directory& task, const Manifest& manifest) {
-  return task.replace_file(kName, manifest_text(manifest));
+  const std::string text = manifest_text(manifest);
+  if (text.size() > kMaxManifestSize)
+    return refuse(task.path_of(kName) + ": URL or headers too long");
+  return task.replace_file(kName, text);
 }
 
 }  // namespace perch::peer

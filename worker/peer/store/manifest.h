@@ -48,6 +48,7 @@ std::string sealed(std::string body);
 
 // ENOENT in the error when there is none; no code when what is there is not this task's.
 Result<Manifest> load_manifest(const Directory& task, const std::string& id);
+// Refuses what load_manifest() would.
 Result<void> save_manifest(const Directory& task, const Manifest& manifest);
 
 }  // namespace perch::peer

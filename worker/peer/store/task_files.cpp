@@ -2,6 +2,8 @@
 #include "worker/peer/store/task_files.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <vector>
@@ -19,14 +21,41 @@ using std::chrono::system_clock;
 constexpr const char* kData = "data";
 constexpr std::size_t kReadBlock = 256U << 10U;
 
+// Room in memory is memory of ours as soon as it is taken, so there it is only looked at.
+bool has_room(int data, const struct statfs& memory, std::uint64_t length) {
+  struct stat status{};
+  if (::fstat(data, &status) != 0) return false;
+  const auto held = static_cast<std::uint64_t>(status.st_blocks) * 512;
+  const std::uint64_t left = memory.f_bavail * static_cast<std::uint64_t>(memory.f_bsize);
+  return memory.f_blocks == 0 || length <= held + left;  // no blocks: a tmpfs without a limit
+}
+
+// 0, or why there is none.
+int take_room(int data, std::uint64_t length) {
+  struct statfs disk{};
+  if (::fstatfs(data, &disk) != 0) return errno;
+  if (disk.f_type == TMPFS_MAGIC) return has_room(data, disk, length) ? 0 : ENOSPC;
+  while (::fallocate(data, 0, 0, static_cast<off_t>(length)) != 0) {
+    if (errno != EINTR) return errno == EOPNOTSUPP ? 0 : errno;
+  }
+  return 0;
+}
+
 // Room is taken at the start, so that a full disk shows before the download and not in it.
 Result<void> reserve(int data, std::uint64_t length) {
-  const auto size = static_cast<off_t>(length);
   const std::string what = "reserve " + std::to_string(length) + " bytes";
-  if (length > 0 && ::fallocate(data, 0, 0, size) != 0 && errno != EOPNOTSUPP) return fail(what);
+  const int problem = length > 0 ? take_room(data, length) : 0;
+  if (problem != 0) return fail(what, problem);
   // Also cuts what is over.
-  if (::ftruncate(data, size) != 0) return fail(what);
+  if (::ftruncate(data, static_cast<off_t>(length)) != 0) return fail(what);
   return {};
+}
+
+Result<void> must_fit(std::uint64_t length, const Directory& task, const StoreContext& context) {
+  if (!context.max_bytes || length <= *context.max_bytes) return {};
+  return fail(task.path_of(kData) + ": " + std::to_string(length) + " bytes, and --store-max is " +
+                  std::to_string(*context.max_bytes),
+              ENOSPC);
 }
 
 }  // namespace
@@ -67,6 +96,9 @@ Result<TaskFiles> TaskFiles::open(Directory task, const std::string& id,
 
 // The old manifest goes first: from here until the new one stands there is no task.
 Result<TaskFiles> TaskFiles::begin(Directory task, Manifest manifest, const StoreContext& context) {
+  if (auto fits = must_fit(manifest.layout.length, task, context); !fits) {
+    return std::unexpected(std::move(fits.error()));
+  }
   for (const char* name : {"manifest", "state", kData}) {
     if (auto gone = task.remove_file(name); !gone) return std::unexpected(std::move(gone.error()));
   }
@@ -157,6 +189,7 @@ Result<bool> TaskFiles::verify(std::uint32_t number) {
 Result<void> TaskFiles::forget(std::uint32_t number) {
   auto forgotten = records_.forget(number);
   if (!forgotten) return std::unexpected(at_state(std::move(forgotten.error())));
+  manifest_.finished = {};
   return {};
 }
 
@@ -166,6 +199,9 @@ Result<void> TaskFiles::append(std::uint32_t number, std::span<const std::byte> 
   const std::uint64_t from = bytes_done(number);
   PERCH_CHECK(data.size() <= size - from);
   if (data.empty()) return {};
+  if (unsized_) {
+    if (auto fits = must_fit(begin + from + data.size(), task_, context_); !fits) return fits;
+  }
   if (auto written = write_whole(data_.get(), begin + from, data); !written) {
     return fail_within(data_path(), std::move(written.error()));
   }
@@ -203,8 +239,19 @@ Result<void> TaskFiles::settle(std::uint64_t length) {
   return {};
 }
 
+// The kernel tells of a failed write once, and then holds the pages for written (fsync(2)): the
+// data must not be believed by whoever asks next.
+Result<void> TaskFiles::sync_data() const {
+  if (::fdatasync(data_.get()) == 0) return {};
+  auto failed = fail("sync " + data_path());
+  if (auto gone = task_.remove_file("manifest"); !gone) {
+    say("manifest: cannot be removed, and the data is not on the disk: remove the task");
+  }
+  return failed;
+}
+
 Result<void> TaskFiles::mark_finished(const std::string& digest) {
-  if (::fdatasync(data_.get()) != 0) return fail("sync " + data_path());
+  if (auto synced = sync_data(); !synced) return synced;
   if (auto synced = records_.sync(); !synced) return std::unexpected(at_state(synced.error()));
   const auto status = task_.status_of(kData);
   if (!status) return std::unexpected(status.error());

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -25,6 +26,8 @@ struct StoreContext {
   std::string boot_id;  // empty: nothing of an earlier process is believed
   // One line for the log: what is wrong with which file, and what happens now.
   std::function<void(const std::string& line)> on_fault;
+  // A longer file is refused: what is in use is not collected, so nothing would make room for it.
+  std::optional<std::uint64_t> max_bytes = {};
 };
 
 class TaskFiles {
@@ -56,6 +59,7 @@ class TaskFiles {
   // Reads what is recorded of a piece and compares its checksum; what does not match is forgotten.
   // Whether it does match, and there is something.
   Result<bool> verify(std::uint32_t number);
+  // It is to come again: the task is not finished until it is marked so once more.
   Result<void> forget(std::uint32_t number);
 
   // The next bytes of a piece, no more than it lacks.
@@ -63,7 +67,8 @@ class TaskFiles {
   Result<void> read(std::uint64_t offset, std::span<std::byte> data) const;
   // The file has ended, and has this length, or the reason why not.
   Result<void> settle(std::uint64_t length);
-  // All pieces are done, and the whole has this digest, if any was asked for. Syncs the data.
+  // All pieces are done, and the whole has this digest, if any was asked for. Syncs the data; where
+  // that fails there is no task any more.
   Result<void> mark_finished(const std::string& digest);
   // The task is in use: what is unused for long may be collected.
   Result<void> touch();
@@ -72,6 +77,7 @@ class TaskFiles {
   TaskFiles(Directory task, Manifest manifest, UniqueFd data, PieceRecords records,
             const StoreContext& context);
   static Result<TaskFiles> begin(Directory task, Manifest manifest, const StoreContext& context);
+  [[nodiscard]] Result<void> sync_data() const;
   [[nodiscard]] Error at_state(Error error) const;
   void say(const std::string& what) const;
 
