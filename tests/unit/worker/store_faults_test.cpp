@@ -235,13 +235,15 @@ TEST_CASE("a task without its data is none") {
 TEST_CASE("what is left of a manifest that was being written does no harm") {
   const StoreWorld world;
   leave_finished(world);
-  write_text(world.path("manifest.new"), "half");
+  write_text(world.directory() + "/other", "half");
+  fs::create_hard_link(world.directory() + "/other", world.path("manifest.new"));
   const Store store = world.open();
   auto files = store.find(kId);
   REQUIRE(files.has_value());
   CHECK(content_of(*files).size() == 2500);
   REQUIRE(files->mark_finished("sha256:00").has_value());
   CHECK(store.find(kId)->manifest().digest == "sha256:00");
+  CHECK(read_file(world.directory() + "/other") == "half");
 }
 
 TEST_CASE("entries of tasks/ that are not ours are named at the start, and left alone") {
@@ -310,12 +312,16 @@ TEST_CASE("a store in which others can write is refused with the remedy") {
   };
   SUBCASE("everybody can write") {
     fs::permissions(world.directory(), fs::perms::others_write, fs::perm_options::add);
+    CHECK(refusal().find(": others can write in it") != std::string::npos);
+  }
+  SUBCASE("its group can write") {
+    fs::permissions(world.directory(), fs::perms::group_write, fs::perm_options::add);
     CHECK(refusal() == "store " + world.directory() +
-                           ": everybody can write in it: chmod o-w, or name a directory within it");
+                           ": others can write in it: chmod go-w, or name a directory within it");
   }
   SUBCASE("everybody can write where the tasks are") {
     fs::permissions(world.tasks(), fs::perms::others_write, fs::perm_options::add);
-    CHECK(refusal().find("everybody can write") != std::string::npos);
+    CHECK(refusal().find(": others can write in it") != std::string::npos);
   }
   SUBCASE("another user's") {
     if (!test::have(test::is_root(), "needs root: chown")) return;

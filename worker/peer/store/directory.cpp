@@ -92,7 +92,9 @@ Result<UniqueFd> Directory::file(const std::string& name, int flags) const {
 
 Result<void> Directory::replace_file(const std::string& name, std::string_view text) const {
   const std::string temporary = name + ".new";
-  const auto fd = file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  // What is there may have another name, in which nobody expects this text.
+  if (auto gone = remove_file(temporary); !gone) return gone;
+  const auto fd = file(temporary, O_WRONLY | O_CREAT | O_EXCL);
   if (!fd) return std::unexpected(fd.error());
   if (auto wrote = write_whole(fd->get(), 0, std::as_bytes(std::span(text))); !wrote) {
     return fail_within(path_of(temporary), std::move(wrote.error()));

@@ -33,9 +33,9 @@ Result<void> must_be_ours(const Directory& directory) {
                   std::to_string(status->st_uid) + ", not to us (" + std::to_string(::geteuid()) +
                   "): chown it, or name another directory");
   }
-  if ((status->st_mode & S_IWOTH) != 0) {
+  if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return refuse("store " + directory.path() +
-                  ": everybody can write in it: chmod o-w, or name a directory within it");
+                  ": others can write in it: chmod go-w, or name a directory within it");
   }
   return {};
 }
