@@ -22,6 +22,8 @@ using std::chrono::steady_clock;
 constexpr milliseconds kDrainMargin{500};
 constexpr std::chrono::minutes kCollectionInterval{1};
 constexpr std::chrono::seconds kStatusInterval{5};
+// A census reads all tasks' records, however often somebody asks for metrics.
+constexpr std::chrono::seconds kCensusInterval{10};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -47,7 +49,7 @@ Peer::Peer(const PeerOptions& options, Store store, steady_clock::time_point sta
       metrics_(loop_,
                [this] {
                  auto all = figures();
-                 all.stored = store_.census();
+                 all.stored = census();
                  return to_metrics(all);
                }),
       drain_deadline_(loop_,
@@ -208,6 +210,15 @@ void Peer::tell_status() {
   if (line == told_status_) return;
   const auto told = channel_->status(line);
   if (told) told_status_ = std::move(line);
+}
+
+const Census& Peer::census() {
+  const auto now = steady_clock::now();
+  if (now >= next_census_) {
+    census_ = store_.census();
+    next_census_ = now + kCensusInterval;
+  }
+  return census_;
 }
 
 PeerFigures Peer::figures() const {

@@ -50,6 +50,7 @@ class Peer {
   void collect();
   void tell_perch(Result<void> (worker::Channel::*what)());
   void tell_status();
+  [[nodiscard]] const Census& census();
   [[nodiscard]] PeerFigures figures() const;
 
   PeerOptions options_;
@@ -70,6 +71,8 @@ class Peer {
   Timer collection_;
   Timer status_;
   std::string told_status_;
+  Census census_;
+  std::chrono::steady_clock::time_point next_census_;
   bool draining_ = false;
 };
 
