@@ -9,8 +9,8 @@ namespace perch::peer {
 
 inline constexpr std::uint64_t kMinPieceLength = 4ULL << 20U;
 inline constexpr std::uint64_t kMaxPieceLength = 64ULL << 20U;
-// Bounds the state file and what is held of it in memory.
-inline constexpr std::uint64_t kMaxPieces = 1U << 20U;
+// Bounds the state file, what is held of it in memory, and the message that lists all pieces.
+inline constexpr std::uint64_t kMaxPieces = 1U << 15U;
 
 // Bytes [begin, end).
 struct ByteRange {
