@@ -3,12 +3,16 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 
+#include <filesystem>
+
 #include "common/posix/file.h"
 #include "tests/unit/worker/download_world.h"
 #include "worker/peer/store/whole_io.h"
 
 namespace perch::test {
 namespace {
+
+namespace fs = std::filesystem;
 
 using Kind = peer::Failure::Kind;
 constexpr std::uint64_t kSize = 1'000'000;
@@ -87,6 +91,76 @@ TEST_CASE("a file once proven is not given up for another caller's digest") {
   CHECK(world.get(url, kWrong)->failure() == Kind::DataLoss);
   CHECK(is_stored(world, url));
   CHECK(world.traffic().origin_requests == 0);
+}
+
+TEST_CASE("a digest that is asked for while another one is found wrong has a verdict of its own") {
+  const OriginServer origin;
+  DownloadWorld world;
+  const auto right = peer::Digest::parse(origin.sha256_of(kData)).value();
+  const auto wrong = peer::Digest::parse(kWrong).value();
+  (void)world.get(origin.url(kData), right.text());
+  auto files = world.store().find(DownloadWorld::spec(origin.url(kData)).id).value();
+  peer::Verification verification;
+  REQUIRE(verification.want(wrong));
+  // The file is read once, then its first pieces are held against their checksums.
+  for (int step = 0; step < 3; ++step) {
+    REQUIRE(verification.step(files).value() == peer::Verification::Outcome::More);
+  }
+  REQUIRE(verification.want(right));
+  while (verification.step(files).value() == peer::Verification::Outcome::More) continue;
+  CHECK(verification.verdict(right) == peer::Verification::Verdict::Right);
+  CHECK(verification.verdict(wrong) == peer::Verification::Verdict::Wrong);
+}
+
+TEST_CASE("no more digests are held against a file than it may be read for") {
+  peer::Verification verification;
+  for (std::size_t number = 0; number < peer::Verification::kMaxDigests; ++number) {
+    const std::string hex(64, "0123456789abcdef"[number]);
+    REQUIRE(verification.want(peer::Digest::parse("sha256:" + hex).value()));
+  }
+  CHECK(verification.want(peer::Digest::parse(kWrong).value()));
+  CHECK_FALSE(verification.want(peer::Digest::parse("md5:" + std::string(32, '0')).value()));
+}
+
+TEST_CASE("a file that has another length by now is for those who ask again") {
+  DownloadWorld world;
+  const OriginServer origin({"--root", world.path(".")});
+  const std::string url = origin.url("/file/f");
+  write_text(world.path("f"), "before");
+  (void)world.get(url);
+  write_text(world.path("f"), "afterwards");
+  const std::string digest = sha256_of(world.path("f"));
+  CHECK(world.get(url, digest)->failure() == Kind::Changed);
+  CHECK(world.get(url, digest)->failure() == std::nullopt);
+}
+
+TEST_CASE("a stored file that cannot be looked at is not fetched anew in its place") {
+  const OriginServer origin;
+  DownloadWorld world;
+  const std::string url = origin.url(kData);
+  (void)world.get(url);
+  const auto manifest =
+      fs::path(world.store().find(DownloadWorld::spec(url).id)->data_path()).parent_path() /
+      "manifest";
+  fs::rename(manifest, world.path("manifest"));
+  fs::create_directory(manifest);
+  CHECK(world.get(url)->failure() == Kind::Internal);
+  fs::remove(manifest);
+  fs::rename(world.path("manifest"), manifest);
+  const auto requests = world.traffic().origin_requests;
+  CHECK(world.get(url)->failure() == std::nullopt);
+  CHECK(world.traffic().origin_requests == requests);
+}
+
+TEST_CASE("pieces that cannot be read are fetched again when a digest is asked for") {
+  const OriginServer origin;
+  DownloadWorld world;
+  const std::string url = origin.url(kData);
+  const auto caller = world.get(url);
+  fs::resize_file(caller->download().files().data_path(), 10 * kTestPiece);
+  const auto checked = world.get(url, origin.sha256_of(kData));
+  CHECK(checked->failure() == std::nullopt);
+  CHECK(checked->sha256() == origin.sha256_of(kData));
 }
 
 TEST_CASE("a piece that the disk has damaged is fetched again, alone, when a digest finds it out") {

@@ -19,7 +19,7 @@ peer::Store open_store(const std::string& directory) {
 }  // namespace
 
 DownloadCaller::DownloadCaller(peer::Downloads& downloads, peer::DownloadSpec spec)
-    : digest_(spec.digest), download_(downloads.join(std::move(spec))) {
+    : digest_(spec.digest), download_(downloads.join(std::move(spec)).value()) {
   download_->subscribe(*this);
 }
 

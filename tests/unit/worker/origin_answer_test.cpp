@@ -89,6 +89,8 @@ TEST_CASE("bytes of another version never fit") {
   CHECK(kind(part("bytes 100-199/1000", "\"v2\"")) == Changed);
   CHECK(kind(part("bytes 100-199/1000", "W/\"v1\"")) == Changed);
   CHECK(kind(part("bytes 100-199/1001")) == Changed);
+  CHECK(kind({206, {{"content-range", "bytes 100-199/1000"}, {"content-encoding", "gzip"}}}) ==
+        Changed);
   CHECK(kind({412, {}}) == Changed);
   CHECK(kind({416, {}}) == Changed);
   CHECK(kind({200, {{"etag", "\"v2\""}}}) == Changed);

@@ -270,6 +270,8 @@ TEST_CASE("what cannot be honoured is refused by name") {
         "3 piece_length: not between 64 KiB and 64 MiB");
   CHECK(refusal([](Request r) { (*r.mutable_request_header())["Host"] = "other"; }) ==
         "3 request_header: Host is set by the peer itself");
+  CHECK(refusal([](Request r) { (*r.mutable_request_header())["Upgrade"] = "h2c"; }) ==
+        "3 request_header: Upgrade is set by the peer itself");
   CHECK(refusal([](Request r) { (*r.mutable_request_header())["X"] = "a\r\nHost: b"; }) ==
         "3 request_header: not a header field");
   CHECK(refusal([](Request r) { r.set_digest("md5:0"); }) ==

@@ -64,6 +64,15 @@ TEST_CASE("what nobody wants waits until somebody does") {
   CHECK(all_of(plan) == std::vector<ByteRange>{{0, 4}, {8, 10}});
 }
 
+TEST_CASE("a range of which all came does not come again") {
+  std::uint64_t came = 0;
+  RangePlan plan({4, 4}, true, [&](std::uint32_t) { return came; });
+  const auto range = plan.next(anything);
+  came = 4;
+  plan.give_back(*range);
+  CHECK(plan.exhausted());
+}
+
 TEST_CASE("a file without a known length is one range without an end") {
   RangePlan plan = RangePlan::without_end();
   CHECK(plan.next(anything)->begin == 0);

@@ -11,9 +11,9 @@
 namespace perch::peer {
 
 struct CurlLoop::Callbacks {
-  static int on_socket(CURL* /*easy*/, curl_socket_t socket, int what, void* self,
+  static int on_socket(CURL* easy, curl_socket_t socket, int what, void* self,
                        void* /*ours*/) noexcept {
-    static_cast<CurlLoop*>(self)->watch(socket, what);
+    static_cast<CurlLoop*>(self)->watch(easy, socket, what);
     return 0;
   }
   static int on_timer(CURLM* /*multi*/, long milliseconds, void* self) noexcept {
@@ -51,10 +51,11 @@ void CurlLoop::add(void* easy, std::function<void(int code)> on_end) {
 
 void CurlLoop::remove(void* easy) {
   running_.erase(easy);
+  std::erase(unwatched_, easy);
   PERCH_CHECK(curl_multi_remove_handle(multi_.get(), easy) == CURLM_OK);
 }
 
-void CurlLoop::watch(int socket, int what) {
+void CurlLoop::watch(void* easy, int socket, int what) {
   if (what == CURL_POLL_REMOVE) {
     watchers_.erase(socket);
     return;
@@ -67,8 +68,8 @@ void CurlLoop::watch(int socket, int what) {
                               (ready.failed ? unsigned{CURL_CSELECT_ERR} : 0U);
       act(socket, static_cast<int>(events));
     });
-    // Only a descriptor that epoll cannot watch fails here, and curl has none of that kind.
-    PERCH_CHECK(made.has_value());
+    // No memory, or all of the user's watches taken: this transfer fails, and no other.
+    if (!made) return unwatched_.push_back(easy);
     watcher = watchers_.emplace(socket, std::move(*made)).first;
   }
   watcher->second.watch({.readable = what != CURL_POLL_OUT, .writable = what != CURL_POLL_IN});
@@ -84,11 +85,20 @@ void CurlLoop::collect() {
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
-    const int code = message->data.result;
-    const auto ended = running_.extract(message->easy_handle);
-    curl_multi_remove_handle(multi_.get(), message->easy_handle);
-    if (!ended.empty()) ended.mapped()(code);
+    end(message->easy_handle, message->data.result);
   }
+  while (!unwatched_.empty()) {
+    void* easy = unwatched_.back();
+    unwatched_.pop_back();
+    end(easy, CURLE_OUT_OF_MEMORY);
+  }
+}
+
+void CurlLoop::end(void* easy, int code) {
+  const auto ended = running_.extract(easy);
+  if (ended.empty()) return;
+  curl_multi_remove_handle(multi_.get(), easy);
+  ended.mapped()(code);
 }
 
 }  // namespace perch::peer

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "common/loop/fd_watcher.h"
 #include "common/loop/loop.h"
@@ -34,14 +35,16 @@ class CurlLoop {
     void operator()(void* multi) const noexcept;
   };
 
-  void watch(int socket, int what);
+  void watch(void* easy, int socket, int what);
   void act(int socket, int events);
   void collect();
+  void end(void* easy, int code);
 
   Loop& loop_;
   Timer timer_;
   std::map<int, FdWatcher> watchers_;
   std::map<void*, std::function<void(int)>> running_;
+  std::vector<void*> unwatched_;          // to be ended: their sockets cannot be watched
   std::unique_ptr<void, Cleanup> multi_;  // closed first: it lets go of its sockets
 };
 

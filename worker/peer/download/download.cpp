@@ -42,7 +42,7 @@ Download::Download(const DownloadRoom& room, DownloadSpec spec)
       rate_(room.options.rate_per_task),
       step_(room.loop, [](auto) {}),
       news_(room.loop, [this](auto) { tell(); }) {
-  if (spec_.digest) verification_.want(*spec_.digest);
+  if (spec_.digest) PERCH_CHECK(verification_.want(*spec_.digest));
 }
 
 Download::~Download() { room_.slots.withdraw(*this); }
@@ -50,16 +50,19 @@ Download::~Download() { room_.slots.withdraw(*this); }
 void Download::begin() {
   room_.traffic.downloads_started += 1;
   auto stored = room_.store.find(spec_.id);
-  if (!stored) return ask();
+  // With another error what is there may be good: it is not to be begun anew.
+  const bool none = !stored && (!stored.error().code() || stored.error().is(ENOENT));
+  if (!stored) return none ? ask() : fail(failure_of(stored.error()));
   files_ = std::move(*stored);
   if (auto touched = files_->touch(); !touched) return fail(failure_of(touched.error()));
   if (files_->needs_check()) return later(&Download::check_next);
   resume();
 }
 
-void Download::want(const Digest& digest) {
-  verification_.want(digest);
+bool Download::want(const Digest& digest) {
+  if (!verification_.want(digest)) return false;
   if (complete_) later(&Download::examine);
+  return true;
 }
 
 void Download::later(void (Download::*what)(), milliseconds delay) {
@@ -67,18 +70,13 @@ void Download::later(void (Download::*what)(), milliseconds delay) {
   step_.arm(delay);
 }
 
-// One piece a turn: the loop stays free for others.
 void Download::check_next() {
-  while (next_to_check_ < layout().count() && !files_->done(next_to_check_)) ++next_to_check_;
-  if (next_to_check_ == layout().count()) {
-    if (auto believed = files_->believe(); !believed) return fail(failure_of(believed.error()));
-    return resume();
-  }
-  const std::uint64_t before = files_->bytes_done(next_to_check_);
-  const auto good = files_->verify(next_to_check_++);
-  if (!good) return fail(failure_of(good.error()));
-  if (!*good) room_.traffic.refetched_bytes += before;
-  later(&Download::check_next);
+  const auto more = check_.step(*files_);
+  if (!more) return fail(failure_of(more.error()));
+  if (*more) return later(&Download::check_next);
+  room_.traffic.refetched_bytes += check_.lost();
+  if (auto believed = files_->believe(); !believed) return fail(failure_of(believed.error()));
+  resume();
 }
 
 void Download::resume() {
@@ -114,8 +112,7 @@ void Download::on_crowded() {
 
 void Download::on_probed(const std::expected<OriginFacts, Failure>& facts) {
   const auto ended = std::move(probe_);
-  if (!facts) return on_failure(facts.error());
-  settle(*facts);
+  facts ? settle(*facts) : on_failure(facts.error());
 }
 
 void Download::settle(const OriginFacts& facts) {
@@ -127,8 +124,12 @@ void Download::settle(const OriginFacts& facts) {
   const PieceLayout layout = layout_for(facts, spec_);
   if (known_) {
     if (!from_nothing_) return fail(changed_file());
-    // Callers were told of pieces: another layout is another file, which has not their digest.
-    if (!facts.length || layout != this->layout()) return discard();
+    if (!facts.length) return discard();
+    // Callers were told of pieces: another layout is for those who ask again.
+    if (layout != this->layout()) {
+      const auto gone = room_.store.remove(spec_.id);
+      return fail(gone ? changed_file() : failure_of(gone.error()));
+    }
   }
   if (!layout.possible()) return fail(impossible(layout));
   begin_generation(facts, layout);

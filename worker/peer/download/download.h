@@ -18,6 +18,7 @@
 #include "worker/peer/download/backoff.h"
 #include "worker/peer/download/download_room.h"
 #include "worker/peer/download/fetch.h"
+#include "worker/peer/download/piece_check.h"
 #include "worker/peer/download/probe.h"
 #include "worker/peer/download/range_plan.h"
 #include "worker/peer/download/verification.h"
@@ -47,8 +48,8 @@ class Download : public std::enable_shared_from_this<Download>, private Connecti
   ~Download() override;
 
   void begin();
-  // One more digest that is to be held against the whole file.
-  void want(const Digest& digest);
+  // One more digest that is to be held against the whole file; false when there are too many.
+  [[nodiscard]] bool want(const Digest& digest);
   void fail(Failure failure);
   void subscribe(Subscriber& subscriber);
   void unsubscribe(Subscriber& subscriber);
@@ -107,7 +108,7 @@ class Download : public std::enable_shared_from_this<Download>, private Connecti
   bool discarded_ = false;
   bool from_nothing_ = false;  // what is stored is not to be gone on with
   Fetch::Job::Ask how_ = Fetch::Job::Ask::Range;
-  std::uint32_t next_to_check_ = 0;
+  PieceCheck check_;
   Backoff backoff_;
   RangePlan::IsWanted wanted_;  // by a subscriber
   TokenBucket rate_;

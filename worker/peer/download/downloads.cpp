@@ -12,12 +12,13 @@ Downloads::Downloads(Loop& loop, const Store& store, DownloadOptions options)
       rate_in_all_(options_.rate_in_all),
       room_{loop, curl_, store, options_, slots_, rate_in_all_, traffic_} {}
 
-std::shared_ptr<Download> Downloads::join(DownloadSpec spec) {
+std::expected<std::shared_ptr<Download>, Failure> Downloads::join(DownloadSpec spec) {
   std::erase_if(running_, [](const auto& entry) { return entry.second.expired(); });
   auto& slot = running_[spec.id];
   if (auto running = slot.lock(); running && running->alive()) {
-    if (spec.digest) running->want(*spec.digest);
-    return running;
+    if (!spec.digest || running->want(*spec.digest)) return running;
+    return std::unexpected(Failure{Failure::Kind::NoSpace,
+                                   "digest: too many others are expected of this file: ask later"});
   }
   auto fresh = std::make_shared<Download>(room_, std::move(spec));
   slot = fresh;

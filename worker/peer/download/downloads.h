@@ -4,6 +4,7 @@
 // Dragonfly, so whoever may connect to the socket may have what it holds.
 #pragma once
 
+#include <expected>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,8 +19,9 @@ class Downloads {
   Downloads(const Downloads&) = delete;
   Downloads& operator=(const Downloads&) = delete;
 
-  // The running download of this id, else a new one. It runs as long as somebody holds it.
-  std::shared_ptr<Download> join(DownloadSpec spec);
+  // The running download of this id, else a new one. It runs as long as somebody holds it. A
+  // failure when its callers expect too many digests already.
+  std::expected<std::shared_ptr<Download>, Failure> join(DownloadSpec spec);
   // Removes the task; calls that wait for it are told to ask again.
   Result<void> discard(const std::string& id);
 

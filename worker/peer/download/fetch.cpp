@@ -75,6 +75,7 @@ std::optional<Failure> Fetch::outcome(const OriginAnswer& answer,
   if (problem) return problem;
   if (auto refused = misfit(answer)) return refused;  // with no body
   if (job_.ask == Job::Ask::UnknownLength) return std::nullopt;
+  if (job_.ask == Job::Ask::WholeFile) return changed_file();
   return Failure{Failure::Kind::Unavailable, "the origin sends less than was asked for"};
 }
 

@@ -33,6 +33,12 @@ bool RangePlan::has(const IsWanted& is_wanted) const {
   return std::ranges::any_of(waiting_, is_wanted);
 }
 
+void RangePlan::give_back(ByteRange range) {
+  // All of it may have come to one that is told to stop.
+  if (by_pieces_ && missing(layout_.piece_at(range.begin)).size() == 0) return;
+  waiting_.push_front(range);
+}
+
 ByteRange RangePlan::missing(std::uint32_t number) const {
   const ByteRange piece = layout_.piece(number);
   return {piece.begin + bytes_done_(number), piece.end};

@@ -31,7 +31,7 @@ class RangePlan {
   [[nodiscard]] bool has(const IsWanted& is_wanted) const;
   [[nodiscard]] bool exhausted() const noexcept { return waiting_.empty(); }
   // A range that did not come, or not all of it: what it lacks comes next again.
-  void give_back(ByteRange range) { waiting_.push_front(range); }
+  void give_back(ByteRange range);
 
  private:
   [[nodiscard]] ByteRange missing(std::uint32_t number) const;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transfer: one GET to an origin, of a file or of a range of it. Begins when it is made, ends when
 // it is destroyed. It follows redirects, speaks http and https only, and gives up on an origin that
-// stays silent. Credentials of a request (Authorization, Cookie, those in the URL) go to the host
-// that it names and to no other that it is redirected to. What it holds in memory is bounded: one
-// buffer of the body, which it never decodes, and 64 KiB of header fields.
+// stays silent or drips. Credentials of a request (Authorization, Cookie, those in the URL) go to
+// the host that it names and to no other that it is redirected to. What it holds in memory is
+// bounded: one buffer of the body, which it never decodes, and 64 KiB of header fields.
 #pragma once
 
 #include <cstddef>

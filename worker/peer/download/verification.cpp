@@ -5,9 +5,12 @@
 
 namespace perch::peer {
 
-void Verification::want(const Digest& digest) {
+bool Verification::want(const Digest& digest) {
   const auto known = std::ranges::find(wanted_, digest, &Wanted::digest);
-  if (known == wanted_.end()) wanted_.push_back({digest});
+  if (known != wanted_.end()) return true;
+  if (wanted_.size() == kMaxDigests) return false;
+  wanted_.push_back({digest});
+  return true;
 }
 
 Verification::Verdict Verification::verdict(const Digest& digest) const {
@@ -16,17 +19,23 @@ Verification::Verdict Verification::verdict(const Digest& digest) const {
 }
 
 Result<Verification::Outcome> Verification::step(TaskFiles& files) {
-  if (next_to_scrub_) return scrub(files);
-  const auto next = std::ranges::find_if(
-      wanted_, [](const Wanted& w) { return w.verdict == Verdict::Pending && !w.doubted; });
-  return next == wanted_.end() ? judge(files) : hash(*next, files);
+  if (scrub_) return scrub(files);
+  if (Wanted* next = next_to_hash(); next != nullptr) return hash(*next, files);
+  return judge(files);
 }
 
-Result<Verification::Outcome> Verification::hash(Wanted& wanted, const TaskFiles& files) {
+Verification::Wanted* Verification::next_to_hash() {
+  const auto next = std::ranges::find_if(
+      wanted_, [](const Wanted& w) { return w.verdict == Verdict::Pending && !w.doubted; });
+  return next == wanted_.end() ? nullptr : &*next;
+}
+
+Verification::Outcome Verification::hash(Wanted& wanted, const TaskFiles& files) {
   if (!check_) check_.emplace(wanted.digest);
-  if (auto read = check_->step(files); !read) return std::unexpected(std::move(read.error()));
-  if (!check_->done(files)) return Outcome::More;
-  if (check_->matches()) {
+  // Which piece cannot be read, the scrub finds out, and has it fetched again.
+  const auto read = check_->step(files);
+  if (read && !check_->done(files)) return Outcome::More;
+  if (read && check_->matches()) {
     wanted.verdict = Verdict::Right;
   } else {
     wanted.doubted = true;
@@ -42,20 +51,19 @@ Result<Verification::Outcome> Verification::judge(TaskFiles& files) {
     give_up();
     return Outcome::Settled;
   }
-  next_to_scrub_ = 0;
-  damaged_ = false;
+  scrub_.emplace();
   return scrub(files);
 }
 
 Result<Verification::Outcome> Verification::scrub(TaskFiles& files) {
-  if (*next_to_scrub_ < files.layout().count()) {
-    const auto good = files.verify((*next_to_scrub_)++);
-    if (!good) return std::unexpected(good.error());
-    damaged_ = damaged_ || !*good;
-    return Outcome::More;
-  }
-  next_to_scrub_.reset();
-  if (damaged_) return once_more(Outcome::Refetch);
+  const auto more = scrub_->step(files);
+  if (!more) return std::unexpected(more.error());
+  if (*more) return Outcome::More;
+  const bool damaged = scrub_->lost() > 0;
+  scrub_.reset();
+  if (damaged) return once_more(Outcome::Refetch);
+  // One that came meanwhile may be what is there.
+  if (next_to_hash() != nullptr) return Outcome::More;
   if (files.manifest().digest.empty()) return once_more(Outcome::StartOver);
   give_up();
   return Outcome::Settled;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "worker/peer/download/digest_check.h"
+#include "worker/peer/download/piece_check.h"
 
 namespace perch::peer {
 
@@ -23,8 +24,11 @@ class Verification {
     StartOver  // the whole file is to be fetched again
   };
 
-  // Asking for the same one twice is once.
-  void want(const Digest& digest);
+  // Each is one reading of the file.
+  static constexpr std::size_t kMaxDigests = 16;
+
+  // Asking for the same one twice is once; false when there are too many.
+  [[nodiscard]] bool want(const Digest& digest);
   // Pending also for one that nobody wanted.
   [[nodiscard]] Verdict verdict(const Digest& digest) const;
 
@@ -45,16 +49,17 @@ class Verification {
     bool doubted = false;  // this content does not have it
   };
 
-  Result<Outcome> hash(Wanted& wanted, const TaskFiles& files);
+  Outcome hash(Wanted& wanted, const TaskFiles& files);
   Result<Outcome> judge(TaskFiles& files);
   Result<Outcome> scrub(TaskFiles& files);
   Outcome once_more(Outcome outcome);
+  // Neither judged nor doubted; null when there is none.
+  Wanted* next_to_hash();
   [[nodiscard]] bool has(Verdict verdict) const;
 
   std::vector<Wanted> wanted_;
-  std::optional<DigestCheck> check_;  // of the first one that is neither judged nor doubted
-  std::optional<std::uint32_t> next_to_scrub_;
-  bool damaged_ = false;    // the scrub found something
+  std::optional<DigestCheck> check_;  // of the next one to hash
+  std::optional<PieceCheck> scrub_;
   bool once_more_ = false;  // it has been fetched twice
 };
 

@@ -61,10 +61,20 @@ bool is_named(std::string_view name, std::string_view lower) {
   return std::ranges::equal(name, lower, [](char a, char b) { return (a | 0x20) == b; });
 }
 
-// Names that would change what our own requests mean.
+// Names that would change what our own requests mean, or the connections that they share.
 bool is_ours(std::string_view name) {
-  constexpr std::array<std::string_view, 4> kOurs{"if-range", "host", "accept-encoding",
-                                                  "content-length"};
+  constexpr std::array<std::string_view, 12> kOurs{"if-range",
+                                                   "host",
+                                                   "accept-encoding",
+                                                   "content-length",
+                                                   "connection",
+                                                   "proxy-connection",
+                                                   "keep-alive",
+                                                   "transfer-encoding",
+                                                   "te",
+                                                   "trailer",
+                                                   "upgrade",
+                                                   "expect"};
   return std::ranges::any_of(kOurs, [&](std::string_view ours) { return is_named(name, ours); });
 }
 

@@ -63,7 +63,9 @@ void DownloadCall::begin() {
   // Before the download: a path that cannot be written is not worth one.
   if (auto opened = open_output(); !opened) return finish(output_status(opened.error()));
   if (request_.timeout) timeout_.arm(*request_.timeout);
-  download_ = room_.downloads.join(request_.download);
+  auto joined = room_.downloads.join(request_.download);
+  if (!joined) return finish(status_of(joined.error()));
+  download_ = std::move(*joined);
   download_->subscribe(*this);
 }
 
