@@ -57,13 +57,18 @@ ListenerSet::Claimed Claiming::obtain(const std::string& name,
                                       const config::ListenerConfig& config) {
   auto kept = keeping_.take(config.path);
   if (!kept) return listeners_.claim(name, config);
-  auto revived = listeners_.revive(name, config, std::move(*kept));
+  auto revived = listeners_.revive(name, config, std::move(kept->listener));
   if (revived) return std::move(*revived);
+  using Kind = listener::NotRevived::Kind;
   const auto& [kind, why] = revived.error();
-  if (kind == listener::NotRevived::Kind::CannotTell) {
+  if (kind == Kind::CannotTell) {
     return std::unexpected(ListenerSet::ClaimFailure{
         ListenerSet::ClaimFailure::Kind::System,
         fmt::format("{}; the keeper goes on keeping {} for the next start", why, config.path)});
+  }
+  if (kind == Kind::Elsewhere && !kept->is_ours) {
+    keeping_.leave_alone(config.path);
+    return listeners_.claim(name, config);
   }
   log_.warn("listener {}: what the keeper has of {} is of no use, and it is claimed anew: {}", name,
             config.path, why);

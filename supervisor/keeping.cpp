@@ -70,6 +70,7 @@ void Keeping::use(const std::string& path) {
   line_.reset();
   held_.clear();
   to_drop_.clear();
+  foreign_.clear();
   trouble_.clear();
   greeted_ = false;
   hangs_ = false;
@@ -86,7 +87,7 @@ void Keeping::fetch() {
 }
 
 // With what it cannot use the keeper holds the lock, and no claim would ever succeed.
-std::optional<listener::KeptListener> Keeping::take(const std::string& path) {
+std::optional<Keeping::Taken> Keeping::take(const std::string& path) {
   auto found = fetched_.extract(normal_socket_path(path));
   if (!found) return std::nullopt;
   auto kept = as_listener(found.mapped());
@@ -94,8 +95,17 @@ std::optional<listener::KeptListener> Keeping::take(const std::string& path) {
     log_.warn("keeper {}: what it has of {} was kept for another version of perch, and is dropped",
               line_->path(), path);
     discard(path);
+    return std::nullopt;
   }
-  return kept;
+  return Taken{std::move(*kept), is_ours(found.mapped())};
+}
+
+void Keeping::leave_alone(const std::string& path) {
+  if (!foreign_.insert(normal_socket_path(path)).second) return;
+  log_.warn(
+      "keeper {}: what it has of {} is another perch's, for which that path leads elsewhere; it is "
+      "left there, and this listener is not kept: give each perch a keeper of its own",
+      line_->path(), path);
 }
 
 void Keeping::discard(const std::string& path) {
@@ -141,7 +151,7 @@ void Keeping::take_back(bool everything) {
   takes_all_back_ = everything;
   for (const auto& [name, listener] : listeners_.all()) {
     const bool goes = listener->parts().request.on_exit == config::OnExit::Unlink;
-    if (connected() && (everything || goes)) line_->touch(normal_socket_path(listener->path()));
+    if (connected() && (everything || goes)) touch(normal_socket_path(listener->path()));
   }
   const Stage stage = std::exchange(stage_, Stage::Leaving);
   settle();
@@ -167,13 +177,16 @@ void Keeping::on_connected(std::vector<keeper::Line::Fetched> kept) {
   trouble_.clear();
   const auto before = std::exchange(offered_, {});
   const auto to_drop = std::exchange(to_drop_, {});
+  std::erase_if(foreign_, [&kept](const std::string& key) {
+    return std::ranges::find(kept, key, &keeper::Line::Fetched::key) == kept.end();
+  });
   for (auto& fetched : kept) {
     if (stage_ == Stage::Claiming) {
       fetched_[fetched.key] = std::move(fetched);
     } else if (to_drop.contains(fetched.key)) {
       drop(fetched.key);
     } else if (before.contains(fetched.key)) {
-      line_->touch(fetched.key);
+      touch(fetched.key);
     }
   }
   look_soon();
@@ -229,14 +242,15 @@ void Keeping::on_trouble(const std::string& why) {
 }
 
 bool Keeping::has_all() const {
-  return std::ranges::all_of(offered_,
-                             [this](const auto& one) { return held_.contains(one.first); });
+  return std::ranges::all_of(offered_, [this](const auto& one) {
+    return held_.contains(one.first) || foreign_.contains(one.first);
+  });
 }
 
 void Keeping::offer_again() {
   if (!connected()) return;
   for (const auto& [key, listener] : offered_) {
-    if (!held_.contains(key)) line_->touch(key);
+    if (!held_.contains(key)) touch(key);
   }
 }
 
@@ -248,7 +262,7 @@ void Keeping::look() {
   }
   for (const auto& [key, listener] : now) {
     const auto before = offered_.find(key);
-    if (before == offered_.end() || before->second.lock() != listener.lock()) line_->touch(key);
+    if (before == offered_.end() || before->second.lock() != listener.lock()) touch(key);
   }
   const auto before = std::exchange(offered_, std::move(now));
   for (const auto& [key, listener] : before) {
@@ -259,7 +273,11 @@ void Keeping::look() {
 // Where the connection ends before the keeper has done so, the next one says it again.
 void Keeping::drop(const std::string& key) {
   to_drop_.insert(key);
-  line_->touch(key);
+  touch(key);
+}
+
+void Keeping::touch(const std::string& key) {
+  if (!foreign_.contains(key)) line_->touch(key);
 }
 
 }  // namespace perch

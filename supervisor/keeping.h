@@ -35,8 +35,15 @@ class Keeping final : private keeper::Line::Owner {
   // While perch claims. One try to reach the keeper and to fetch all that it keeps, which takes two
   // seconds at most.
   void fetch();
+  struct Taken {
+    listener::KeptListener listener;
+    bool is_ours;  // an earlier life of this perch left it there
+  };
   // What it had for this path, once.
-  std::optional<listener::KeptListener> take(const std::string& path);
+  std::optional<Taken> take(const std::string& path);
+  // What was taken is another perch's: the keeper goes on keeping that, and nothing of ours, under
+  // this path.
+  void leave_alone(const std::string& path);
   // What was taken is of no use: the keeper drops it, now.
   void discard(const std::string& path);
   // Some path is another's. Who has nothing yet does not stay a keeper's owner: that may be the
@@ -69,6 +76,7 @@ class Keeping final : private keeper::Line::Owner {
   [[nodiscard]] bool is_ours(const keeper::Line::Fetched& fetched) const;
   [[nodiscard]] bool has_all() const;
   void look();
+  void touch(const std::string& key);
   void drop(const std::string& key);
   void offer_again();
   void settle();
@@ -89,6 +97,7 @@ class Keeping final : private keeper::Line::Owner {
   std::string trouble_;   // as it was told last; empty while all is well
   std::map<std::string, keeper::Line::Fetched> fetched_;
   std::map<std::string, std::weak_ptr<listener::Listener>> offered_;
+  std::set<std::string> foreign_;  // of our paths, where another perch's are kept
   std::set<std::string> held_;     // as the keeper says
   std::set<std::string> to_drop_;  // until it has said so
 };

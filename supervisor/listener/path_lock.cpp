@@ -105,7 +105,7 @@ void PathLock::note_keeper(const std::string& path) const {
   note(file_.get(), std::to_string(::getpid()) + std::string(kKeeperLine) + path + "\n");
 }
 
-Attempt<std::optional<PathLock>> PathLock::lock(UniqueFd file, const SocketDirectory& directory) {
+Attempt<std::optional<PathLock>> PathLock::adopt(UniqueFd file, const SocketDirectory& directory) {
   const std::string path = directory.path_of(directory.lock_name());
   struct stat opened{};
   if (::fstat(file.get(), &opened) != 0) return failed(Error::from_errno(errno, "fstat lock"));
@@ -125,18 +125,11 @@ Attempt<PathLock> PathLock::try_lock(const SocketDirectory& directory) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto file = open_lock_file(directory);
     if (!file) return std::unexpected(std::move(file.error()));
-    auto locked = lock(std::move(*file), directory);
+    auto locked = adopt(std::move(*file), directory);
     if (!locked) return std::unexpected(std::move(locked.error()));
     if (*locked) return std::move(**locked);
   }
   return owned("somebody who keeps removing " + directory.path_of(directory.lock_name()));
-}
-
-Attempt<PathLock> PathLock::adopt(UniqueFd file, const SocketDirectory& directory) {
-  auto locked = lock(std::move(file), directory);
-  if (!locked) return std::unexpected(std::move(locked.error()));
-  if (*locked) return std::move(**locked);
-  return refused("lock " + directory.path_of(directory.lock_name()) + " was removed or replaced");
 }
 
 }  // namespace perch::listener

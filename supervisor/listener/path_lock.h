@@ -23,8 +23,9 @@ class PathLock {
   static Attempt<PathLock> try_lock(const SocketDirectory& directory);
 
   // A lock that an earlier perch took, by its very file: it may be held already, by us as by who
-  // keeps a copy of the descriptor. Obstacles as above.
-  static Attempt<PathLock> adopt(UniqueFd file, const SocketDirectory& directory);
+  // keeps a copy of the descriptor. Nothing: the file has no name there (any more), and a lock on
+  // it excludes nobody. Obstacles as above.
+  static Attempt<std::optional<PathLock>> adopt(UniqueFd file, const SocketDirectory& directory);
 
   // False once the file has lost its name there: then it excludes nobody any more.
   [[nodiscard]] bool is_named_in(const SocketDirectory& directory) const;
@@ -35,8 +36,6 @@ class PathLock {
   void note_keeper(const std::string& path) const;
 
  private:
-  // Nothing: the file has lost its name there, and a lock on it excludes nobody.
-  static Attempt<std::optional<PathLock>> lock(UniqueFd file, const SocketDirectory& directory);
   PathLock(UniqueFd file, ino_t inode) noexcept : file_(std::move(file)), inode_(inode) {}
   UniqueFd file_;
   ino_t inode_;

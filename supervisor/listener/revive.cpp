@@ -21,6 +21,11 @@ namespace {
 std::unexpected<NotRevived> stale(std::string why) {
   return std::unexpected(NotRevived{NotRevived::Kind::Stale, std::move(why)});
 }
+std::unexpected<NotRevived> elsewhere(const SocketDirectory& directory) {
+  return std::unexpected(
+      NotRevived{NotRevived::Kind::Elsewhere,
+                 "lock " + directory.path_of(directory.lock_name()) + " was removed or replaced"});
+}
 std::unexpected<NotRevived> cannot_tell(std::string why) {
   return std::unexpected(NotRevived{NotRevived::Kind::CannotTell, std::move(why)});
 }
@@ -151,7 +156,8 @@ std::expected<Listener, NotRevived> revive(KeptListener kept, const ClaimRequest
   if (!lock_copy) return cannot_tell(Error::from_errno(errno, "copy its lock").text());
   auto lock = PathLock::adopt(std::move(kept.lock), *directory);
   if (!lock) return without_lock(std::move(lock.error()));
-  auto revived = revive_at_path(std::move(kept), request, std::move(*lock), std::move(*directory));
+  if (!*lock) return elsewhere(*directory);
+  auto revived = revive_at_path(std::move(kept), request, **std::move(lock), *std::move(directory));
   // For all who have a copy of it, the keeper too.
   const bool is_stale = !revived && revived.error().kind == NotRevived::Kind::Stale;
   if (is_stale) ::flock(lock_copy.get(), LOCK_UN);

@@ -26,10 +26,12 @@ struct KeptListener {
 std::vector<int> descriptors_to_keep(const Listener& listener);
 
 // Stale: it is of no use to anybody any more, and its lock is free for a claim, also where copies
-// of these descriptors are kept. CannotTell: the system does not let us look; whoever has copies is
-// to keep them, for the lock is held by them as before.
+// of these descriptors are kept. Elsewhere: its lock is not the one beside the path, and keeps
+// nobody from it; either that was removed, or a perch had it for which the same path leads to
+// another directory. CannotTell: the system does not let us look; whoever has copies is to keep
+// them, for the lock is held by them as before.
 struct NotRevived {
-  enum class Kind { Stale, CannotTell } kind;
+  enum class Kind { Stale, Elsewhere, CannotTell } kind;
   std::string why;  // for people
 };
 

@@ -19,6 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kLeaf = "perch-self";
+constexpr std::string_view kOwnPrefix = "perch-";
+// Switched on by the first worker with such a limit (WorkerLimits).
+constexpr std::string_view kOfPids = "pids";
+constexpr std::string_view kOfCpu = "cpu";
 constexpr const char* kEnabledFile = "/cgroup.subtree_control";
 
 std::vector<std::string> words_of(const std::string& file) {
@@ -88,6 +92,17 @@ Result<void> require_divisible(const std::string& directory, std::string_view co
   return require_alone(directory);
 }
 
+// A cgroup that somebody else made there. Where nobody can tell there may be one.
+bool has_others(const std::string& directory) {
+  std::error_code failed;
+  for (fs::directory_iterator entry(directory, failed), end; !failed && entry != end;
+       entry.increment(failed)) {
+    const bool ours = entry->path().filename().string().starts_with(kOwnPrefix);
+    if (!ours && entry->is_directory(failed)) return true;
+  }
+  return static_cast<bool>(failed);
+}
+
 // A perch that was killed may have left this one in its leaf.
 std::string divided_by_predecessor(const std::string& own) {
   const fs::path path(own);
@@ -112,8 +127,11 @@ Result<Division> Division::make_in(const std::string& own, std::string_view cont
   auto entered = shared ? Result<void>() : division.enter_leaf();
   if (!entered) return std::unexpected(std::move(entered.error()));
   remove_left_overs(directory, shared ? LeftOvers::Keep : LeftOvers::Kill);
-  division.before_ = words_of(directory + kEnabledFile);
-  if (std::ranges::count(division.before_, controller) == 0) {
+  const auto before = words_of(directory + kEnabledFile);
+  for (const std::string_view one : {controller, kOfPids, kOfCpu}) {
+    if (std::ranges::count(before, one) == 0) division.ours_.emplace_back(one);
+  }
+  if (std::ranges::count(before, controller) == 0) {
     auto enabled = write_file(directory + kEnabledFile, "+" + std::string(controller));
     if (!enabled) return std::unexpected(std::move(enabled.error()));
   }
@@ -138,8 +156,10 @@ MemoryGround ground_of(const Result<Division>& division) {
 // Backwards; whatever is refused stays, and is harmless.
 Division::~Division() {
   if (directory_.empty() || !leaf_) return;  // moved from; the root
-  for (const std::string& controller : words_of(directory_ + kEnabledFile)) {
-    if (std::ranges::count(before_, controller) != 0) continue;
+  if (has_others(directory_)) return;
+  const auto enabled = words_of(directory_ + kEnabledFile);
+  for (const std::string& controller : ours_) {
+    if (std::ranges::count(enabled, controller) == 0) continue;
     [[maybe_unused]] const auto off = write_file(directory_ + kEnabledFile, "-" + controller);
   }
   [[maybe_unused]] const auto back = write_file(directory_ + "/cgroup.procs", "0");

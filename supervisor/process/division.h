@@ -4,9 +4,11 @@
 // internal processes" (cgroup-v2.rst) makes the move necessary, and asks that nobody else lives in
 // the cgroup; a container's runtime that is to run something in it later (kubectl exec, runc exec)
 // is refused there too and then joins the container's init in its leaf, a plain domain.
-// What cannot be done as a whole is not done at all; when perch ends it is undone, with whatever
-// controllers were switched on in between. At the real root
-// of the hierarchy, which other perches may divide as well, nobody moves and nothing is undone.
+// What cannot be done as a whole is not done at all. When perch ends it is undone: of the
+// controllers that perch switches on those go that were off before; none where somebody has made
+// a cgroup beside perch's own. What a killed perch had switched on stays on for good. At the real
+// root of the hierarchy, which other perches may divide as well, nobody moves and nothing is
+// undone.
 #pragma once
 
 #include <optional>
@@ -39,7 +41,7 @@ class Division {
   Result<void> enter_leaf();
 
   std::string directory_;
-  std::vector<std::string> before_;      // controllers that were on already
+  std::vector<std::string> ours_;        // controllers that were off, and that perch switches on
   std::optional<CgroupDirectory> leaf_;  // none at the real root, where nobody needs to move
 };
 

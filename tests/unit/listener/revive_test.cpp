@@ -34,12 +34,13 @@ struct Kept {
     kept.lock = copy(fds.at(2).get());
     return kept;
   }
-  // "stale: ..." or "cannot tell: ...".
+  // "stale: ...", "elsewhere: ..." or "cannot tell: ...".
   [[nodiscard]] std::string why_not(const std::string& path) const {
     const auto revived = revive(hand_out(), request_for(path));
     if (revived) return "";
-    const bool stale = revived.error().kind == NotRevived::Kind::Stale;
-    return (stale ? "stale: " : "cannot tell: ") + revived.error().why;
+    const auto& [kind, why] = revived.error();
+    if (kind == NotRevived::Kind::Elsewhere) return "elsewhere: " + why;
+    return (kind == NotRevived::Kind::Stale ? "stale: " : "cannot tell: ") + why;
   }
   std::vector<UniqueFd> fds;
 };
@@ -120,9 +121,19 @@ TEST_CASE("a live socket at the path is not fought, and a lock of another is bel
   }
   SUBCASE("a new lock file") {
     REQUIRE(::unlink((scene / ".a.sock.lock").c_str()) == 0);
-    CHECK(contains(kept.why_not(path), "stale: lock"));
+    CHECK(contains(kept.why_not(path), "elsewhere: lock"));
     CHECK(contains(kept.why_not(path), "was removed or replaced"));
   }
+}
+
+TEST_CASE("the lock of a perch for which the path leads elsewhere is neither believed nor let go") {
+  const Scene theirs;
+  const Scene ours;
+  const Kept kept(theirs / "a.sock");
+  CHECK(contains(kept.why_not(ours / "a.sock"), "elsewhere: "));
+  CHECK(try_claim(request_for(ours / "a.sock")) == "claimed");
+  CHECK(contains(try_claim(request_for(theirs / "a.sock")), "owned"));
+  CHECK(revive(kept.hand_out(), request_for(theirs / "a.sock")));
 }
 
 TEST_CASE("a lock that was let go and is another's now is believed too") {

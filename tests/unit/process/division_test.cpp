@@ -100,6 +100,23 @@ TEST_CASE("a cgroup that is perch's alone is divided, and whole again when perch
   CHECK_FALSE(fs::exists(ground.nest->path() + "/perch-self"));
 }
 
+TEST_CASE("what others have switched on, or have cgroups below, stays when perch ends") {
+  const Ground ground;
+  if (!ground.usable()) return;
+  const std::string& home = ground.nest->path();
+  const std::string said = in_child([&] {
+    if (!write_file(home + "/cgroup.procs", "0")) return say("cannot enter");
+    const auto division = Division::make_in(home, ground.controller);
+    if (!division) return say(division.error().text());
+    fs::create_directory(home + "/other");
+    say("divided");
+  });
+  CHECK(said == "divided");
+  CHECK(fs::exists(home + "/other"));
+  CHECK(ground.enabled().contains(ground.controller));
+  fs::remove(home + "/other");
+}
+
 TEST_CASE("a process can be started in the leaf of a perch, as a container's runtime does") {
   const Ground ground;
   if (!ground.usable()) return;
