@@ -21,34 +21,30 @@ bool asks_to_end(int number) { return number == SIGTERM || number == SIGINT || n
 
 }  // namespace
 
-Charge::Charge(Loop& loop, Log& log, process::Spawner& spawner, process::Reaper& reaper,
-               process::SpawnRequest request, OnEnd on_end, milliseconds rest_takes)
-    : log_(log),
-      spawner_(spawner),
-      reaper_(reaper),
+Charge::Charge(const Room& room, process::SpawnRequest request, OnEnd on_end)
+    : room_(room),
       request_(std::move(request)),
       on_end_(std::move(on_end)),
-      rest_takes_(rest_takes),
-      restart_(loop, [this](milliseconds) { look_again(); }),
-      ended_(loop, [this](milliseconds) { on_end_(exit_code_); }) {
-  for (const pid_t pid : reaper_.children().list()) foreign_.insert(pid);
+      restart_(room.loop, [this](milliseconds) { look_again(); }),
+      ended_(room.loop, [this](milliseconds) { on_end_(exit_code_); }) {
+  for (const pid_t pid : room_.reaper.children().list()) foreign_.insert(pid);
 }
 
 Charge::~Charge() {
-  if (pid_ != 0) reaper_.forget(pid_);
+  if (pid_ != 0) room_.reaper.forget(pid_);
 }
 
 void Charge::start() {
   waits_for_rest_ = false;
   restart_.disarm();
-  auto child = spawner_.spawn(request_);
+  auto child = room_.spawner.spawn(request_);
   if (!child) return on_start_failed(child.error());
   pid_ = child->pid;
   started_ = Clock::now();
   started_once_ = true;
-  log_.info("keeper: {} is pid {}", request_.command.front(), pid_);
-  if (const auto watched = reaper_.watch(pid_, std::move(child->pidfd), *this); !watched) {
-    log_.error("keeper: {}", watched.error().text());
+  room_.log.info("keeper: {} is pid {}", request_.command.front(), pid_);
+  if (const auto watched = room_.reaper.watch(pid_, std::move(child->pidfd), *this); !watched) {
+    room_.log.error("keeper: {}", watched.error().text());
     pid_ = 0;
     end(1);
   }
@@ -57,7 +53,7 @@ void Charge::start() {
 // A typo must not be tried for ever; what could be started once is only away for a moment.
 void Charge::on_start_failed(const process::SpawnFailure& failure) {
   if (started_once_) return start_again(failure.text(), {.cause = lifecycle::Cause::ExecFailed});
-  log_.error("keeper: {}", failure.text());
+  room_.log.error("keeper: {}", failure.text());
   end(failure.error == ENOENT ? kNotFound : kCannotExec);
 }
 
@@ -68,7 +64,7 @@ void Charge::signal(int number) {
     return;
   }
   // One that has just ended hears nothing; the reaper tells.
-  [[maybe_unused]] const auto sent = reaper_.signal(pid_, number);
+  [[maybe_unused]] const auto sent = room_.reaper.signal(pid_, number);
 }
 
 void Charge::on_orphan_reaped(pid_t pid) {
@@ -90,7 +86,7 @@ void Charge::start_again(const std::string& why, const lifecycle::End& end) {
                                           std::uniform_real_distribution<>()(dice_));
   failures_ = decision.failures;
   waits_for_rest_ = false;
-  log_.warn("keeper: {}: {}; it is started again", request_.command.front(), why);
+  room_.log.warn("keeper: {}: {}; it is started again", request_.command.front(), why);
   restart_.arm(decision.delay);
 }
 
@@ -101,14 +97,14 @@ void Charge::start_if_alone() {
   rest_ = kill_rest();
   waits_for_rest_ = !rest_.empty();
   if (!waits_for_rest_) return start();
-  restart_.arm(rest_takes_);
+  restart_.arm(room_.rest_takes);
 }
 
 void Charge::look_again() {
   const bool waited = waits_for_rest_;
   start_if_alone();
   if (!waited || !waits_for_rest_) return;
-  log_.warn(
+  room_.log.warn(
       "keeper: {}: no new one starts beside what is left of it, which was killed and does not go: "
       "{}",
       request_.command.front(), process::describe(rest_.front()));
@@ -117,7 +113,7 @@ void Charge::look_again() {
 std::vector<pid_t> Charge::kill_rest() {
   const process::Lineage ours{.leader = 0, .session = 0, .tag = {}, .cgroup = nullptr};
   return process::kill_tree(
-             ours, reaper_.children(), [this](pid_t pid) { return foreign_.contains(pid); },
+             ours, room_.reaper.children(), [this](pid_t pid) { return foreign_.contains(pid); },
              process::Orphans::OfOneWorker)
       .killed;
 }

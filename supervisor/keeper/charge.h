@@ -30,11 +30,17 @@ class Charge final : private process::Reaper::Mourner {
 
   // A killed process is gone in much less, unless it cannot be killed.
   static constexpr std::chrono::milliseconds kRestTakes{10'000};
-  // `request` is what a start takes; its command and environment are set. Loop, log, spawner and
-  // reaper outlive it. What is left of a killed command is looked for at least so often.
-  Charge(Loop& loop, Log& log, process::Spawner& spawner, process::Reaper& reaper,
-         process::SpawnRequest request, OnEnd on_end,
-         std::chrono::milliseconds rest_takes = kRestTakes);
+  // All of it outlives the charge.
+  struct Room {
+    Loop& loop;
+    Log& log;
+    process::Spawner& spawner;
+    process::Reaper& reaper;
+    // What is left of a killed command is looked for at least so often.
+    std::chrono::milliseconds rest_takes = kRestTakes;
+  };
+  // `request` is what a start takes; its command and environment are set.
+  Charge(const Room& room, process::SpawnRequest request, OnEnd on_end);
   ~Charge() override;
   Charge(const Charge&) = delete;
   Charge& operator=(const Charge&) = delete;
@@ -57,12 +63,9 @@ class Charge final : private process::Reaper::Mourner {
   [[nodiscard]] std::vector<pid_t> kill_rest();
   void end(int exit_code);
 
-  Log& log_;
-  process::Spawner& spawner_;
-  process::Reaper& reaper_;
+  Room room_;
   process::SpawnRequest request_;
   OnEnd on_end_;
-  std::chrono::milliseconds rest_takes_;
   Timer restart_;  // never armed while one runs
   Timer ended_;
   std::set<pid_t> foreign_;  // children that the keeper had before it was one

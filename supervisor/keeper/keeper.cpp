@@ -47,8 +47,8 @@ Result<std::unique_ptr<Keeper>> Keeper::create(Loop& loop, Log& log, KeeperOptio
   keeper->spawner_.emplace(std::move(*spawner));
   auto request = spawn_request(options);
   if (!request) return std::unexpected(std::move(request.error()));
-  keeper->charge_.emplace(loop, log, *keeper->spawner_, *keeper->reaper_, std::move(*request),
-                          [raw = keeper.get()](int code) { raw->end(code); });
+  keeper->charge_.emplace(Charge::Room{loop, log, *keeper->spawner_, *keeper->reaper_},
+                          std::move(*request), [raw = keeper.get()](int code) { raw->end(code); });
   return keeper;
 }
 

@@ -42,8 +42,8 @@ class Scene {
     process::SpawnRequest request;
     request.command = {"/bin/sh", "-c", kProgram, lives_};
     request.environment = {"PATH=/usr/bin:/bin"};
-    charge_.emplace(
-        loop, log_, spawner_, reaper_, request, [this](int code) { exit_code = code; }, kRestTakes);
+    charge_.emplace(keeper::Charge::Room{loop, log_, spawner_, reaper_, kRestTakes}, request,
+                    [this](int code) { exit_code = code; });
   }
   keeper::Charge& charge() { return *charge_; }
   // How often the command was started, as it says itself.
