@@ -121,10 +121,10 @@ ListenerSet::Claimed ListenerSet::claim(const std::string& name,
 // to be the clients' peer from now on.
 std::expected<SharedListener, listener::NotRevived> ListenerSet::revive(
     const std::string& name, const config::ListenerConfig& config, listener::KeptListener kept) {
-  using Kind = listener::NotRevived::Kind;
+  using enum listener::NotRevived::Kind;
   const auto request = request_of(name, config);
   if (!request) {
-    return std::unexpected(listener::NotRevived{Kind::CannotTell, request.error().text()});
+    return std::unexpected(listener::NotRevived{CannotTell, request.error().text()});
   }
   auto revived = listener::revive(std::move(kept), *request);
   if (!revived) return std::unexpected(std::move(revived.error()));
