@@ -43,7 +43,7 @@ Transfer::Next Fetch::on_data(const OriginAnswer& answer, std::span<const std::b
   if (!fits_) return Transfer::Next::Abort;
   const auto now = std::chrono::steady_clock::now();
   const auto wait = std::max(job_.rate.wait(now), room_.rate_in_all.wait(now));
-  if (wait > wait.zero()) {
+  if (wait.count() > 0) {
     resume_.arm(wait);
     return Transfer::Next::Wait;
   }

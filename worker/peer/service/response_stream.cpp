@@ -17,7 +17,7 @@ void ResponseStream::OnSendInitialMetadataDone(bool /*ok*/) {
   }
 }
 
-void ResponseStream::write(grpc::ByteBuffer message) {
+void ResponseStream::write(const grpc::ByteBuffer& message) {
   // gRPC would only keep the pointer before the stream is open; now it takes the slices at once.
   StartWrite(&message);
 }

@@ -29,9 +29,9 @@ class ResponseStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   ResponseStream(Mailbox& mailbox, Owner& owner, grpc::CallbackServerContext& context,
                  OnOpen on_open);
 
-  // One at a time: the next after on_written. The message is gRPC's alone when this returns, so
+  // One at a time: the next after on_written. gRPC has its own hold of the message afterwards, so
   // that each part of it is let go as soon as it is sent.
-  void write(grpc::ByteBuffer message);
+  void write(const grpc::ByteBuffer& message);
   void finish(const grpc::Status& status) { Finish(status); }
   // Without waiting for what the client has not taken.
   void abandon();
