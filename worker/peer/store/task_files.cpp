@@ -61,12 +61,12 @@ Result<void> must_fit(std::uint64_t length, const Directory& task, const StoreCo
 }  // namespace
 
 TaskFiles::TaskFiles(Directory task, Manifest manifest, UniqueFd data, PieceRecords records,
-                     const StoreContext& context)
+                     StoreContext context)
     : task_(std::move(task)),
       manifest_(std::move(manifest)),
       data_(std::move(data)),
       records_(std::move(records)),
-      context_(context) {}
+      context_(std::move(context)) {}
 
 Result<TaskFiles> TaskFiles::open(Directory task, const std::string& id,
                                   const StoreContext& context) {

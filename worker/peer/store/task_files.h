@@ -75,7 +75,7 @@ class TaskFiles {
 
  private:
   TaskFiles(Directory task, Manifest manifest, UniqueFd data, PieceRecords records,
-            const StoreContext& context);
+            StoreContext context);
   static Result<TaskFiles> begin(Directory task, Manifest manifest, const StoreContext& context);
   [[nodiscard]] Result<void> sync_data() const;
   [[nodiscard]] Error at_state(Error error) const;
