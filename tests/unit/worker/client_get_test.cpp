@@ -20,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMiB = 1U << 20U;
 
 std::string sha256_at_origin(const PeerWorld& world, const std::string& url) {
   const std::string file = world.path("expected");
