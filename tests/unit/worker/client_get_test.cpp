@@ -20,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-
 std::string sha256_at_origin(const PeerWorld& world, const std::string& url) {
   const std::string file = world.path("expected");
   REQUIRE(run({.argv = {"curl", "-sS", "-o", file, url}}).ending == exited(0));
