@@ -22,7 +22,7 @@ NOT_RUN = ("packaging/demo", "tests/run", "tests/bench/", "meson setup", "perch-
 TABLES = {"key", "`handover`", "state", "cause", "tier", "signal to perch", "exit code", "request",
           "what changes", "metric", "`capture_format`", "command", "restart as fast as can be",
           "what happened", "daemon", "exit status",
-          "metric of the peer"}
+          "metric of the peer", "killed by"}
 
 
 def table(head):
@@ -236,6 +236,12 @@ restart = {{policy = "never"}}
         measured = readme.read(f"{perch_says.SOURCES}/tests/daemons/results.md").tables["daemon"]
         columns = [measured.head.index(title) for title in table("daemon").head]
         self.assertEqual(table("daemon").rows,
+                         [[row[column] for column in columns] for row in measured.rows])
+
+    def test_the_downloads_are_those_of_the_result(self):
+        measured = readme.read(f"{perch_says.SOURCES}/tests/bench/results/peer.md").tables["killed by"]
+        columns = [measured.head.index(title) for title in table("killed by").head]
+        self.assertEqual(table("killed by").rows,
                          [[row[column] for column in columns] for row in measured.rows])
 
     def test_there_is_no_other_table(self):
