@@ -101,6 +101,8 @@ class Launch {
     }
     ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     for (const auto& [target, copy] : placed_) ::dup2(copy.get(), target);
+    // However the tests were started: nohup leaves SIGHUP ignored.
+    for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
