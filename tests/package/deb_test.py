@@ -86,6 +86,16 @@ class Deb(unittest.TestCase):
         for page in "man1/perch.1", "man1/perch-peer.1", "man5/perch.toml.5":
             self.do("test", "-s", f"/usr/share/man/{page}.gz")
 
+    def test_the_programs_are_hardened(self):
+        for program in "perch", "perch-peer":
+            said = subprocess.run(
+                ["readelf", "--wide", "--file-header", "--program-headers", "--dynamic", "--dyn-syms",
+                 f"{self.debian.path}/usr/bin/{program}"],
+                capture_output=True, text=True, timeout=60, check=True).stdout
+            for sign in ("Position-Independent Executable", "GNU_RELRO", "BIND_NOW",
+                         " __stack_chk_fail@", "_chk@GLIBC"):
+                self.assertIn(sign, said, program)
+
     def test_every_example_is_a_valid_configuration(self):
         examples = self.do("sh", "-c", "ls /usr/share/doc/perch/examples/*.toml").split()
         self.assertGreater(len(examples), 3)

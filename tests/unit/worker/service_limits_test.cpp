@@ -55,7 +55,7 @@ std::size_t own_kib(RunningPeer& peer) {
 
 }  // namespace
 
-TEST_CASE("64 slow clients who want the content of a big file cost the peer less than 64 MiB") {
+TEST_CASE("64 slow clients of a big file cost the peer less than 64 MiB of memory of its own") {
   if (skip_if_sanitized("memory figures")) return;
   const OriginServer origin;
   const PeerWorld world;
