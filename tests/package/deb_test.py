@@ -80,7 +80,9 @@ class Deb(unittest.TestCase):
         version = self.do("dpkg-query", "--show", "--showformat=${Version}", "perch")
         self.assertEqual(self.do("perch", "version"), f"perch {version}\n")
         self.assertIn("perch-peer serve", self.do("perch-peer", "serve", "--help"))
-        self.do("bash", "-c", ". /usr/share/bash-completion/completions/perch && complete -p perch")
+        for program in "perch", "perch-peer":
+            self.do("bash", "-c",
+                    f". /usr/share/bash-completion/completions/{program} && complete -p {program}")
         unit = self.do("cat", "/usr/lib/systemd/system/perch@.service")
         self.assertIn("\nExecStart=/usr/bin/perch run -c /etc/perch/%i.toml\n", unit)
         for page in "man1/perch.1", "man1/perch-peer.1", "man5/perch.toml.5":

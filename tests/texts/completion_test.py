@@ -1,16 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """bash, zsh and fish, the real ones, offer all that the binary knows and nothing else."""
+import contextlib
+import functools
+import http.server
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import perch_says
 
 COMPLETIONS = f"{perch_says.SOURCES}/packaging/completions"
+PERCH_PEER = os.environ.get("PERCH_PEER_BINARY", "")
 WAYS = {"channel", "intercept", "listen-fds", "stdin"}
 VALUES = {
     "--handover": WAYS,
@@ -21,7 +26,7 @@ VALUES = {
 BASH = """
 source "$0"
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-_perch
+"_${1//-/_}"
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 
@@ -52,8 +57,9 @@ print -- @read'y'@
 
 
 def shell(*command):
-    place = os.path.dirname(perch_says.PERCH)
-    environment = os.environ | {"PATH": f"{place}:{os.environ['PATH']}", "TERM": "dumb"}
+    places = [os.path.dirname(program) for program in (perch_says.PERCH, PERCH_PEER)
+              if program]
+    environment = os.environ | {"PATH": ":".join([*places, os.environ["PATH"]]), "TERM": "dumb"}
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
                           env=environment).stdout
 
@@ -61,7 +67,7 @@ def shell(*command):
 def by_bash(line):
     # '=' is one of COMP_WORDBREAKS.
     words = line.replace("=", " = ").split() + ([""] if line.endswith(" ") else [])
-    return set(shell("bash", "-c", BASH, f"{COMPLETIONS}/perch.bash", *words).split())
+    return set(shell("bash", "-c", BASH, f"{COMPLETIONS}/{words[0]}.bash", *words).split())
 
 
 def by_fish(line):
@@ -75,6 +81,28 @@ def by_zsh(line):
         setup.flush()
         said = shell("zsh", "-f", "-c", ZSH, "zsh", COMPLETIONS, setup.name, line)
     return set(re.findall(r"@match@([^@]+)@", said))
+
+
+@contextlib.contextmanager
+def file_server(directory):
+    """An HTTP server of a directory's files, and its URL."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=directory)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def running_peer(place):
+    """The socket of a peer without perch, for as long as the block runs."""
+    socket = f"{place}/peer.sock"
+    with subprocess.Popen([PERCH_PEER, "serve", "--store", f"{place}/store", "--socket", socket],
+                          stderr=subprocess.DEVNULL) as peer:
+        try:
+            yield socket
+        finally:
+            peer.terminate()
 
 
 class Completion:
@@ -135,6 +163,45 @@ class Fish(Completion, unittest.TestCase):
 
 class Zsh(Completion, unittest.TestCase):
     name, complete = "zsh", staticmethod(by_zsh)
+
+
+class Peer(unittest.TestCase):
+    """perch-peer in bash."""
+
+    def setUp(self):
+        perch_says.need(os.path.exists(PERCH_PEER), "needs perch-peer, which is not built here")
+
+    def help(self, *command):
+        return subprocess.run([PERCH_PEER, *command, "--help"], capture_output=True, text=True,
+                              timeout=60, check=True).stdout
+
+    def test_every_command_and_every_option(self):
+        commands = [row.split()[0]
+                    for row in perch_says.lines_between(self.help(), "Subcommands:", "")]
+        self.assertEqual(by_bash("perch-peer "), set(commands))
+        for command in commands:
+            options = set(re.findall(r"^  (?:-\w,)?(--[\w-]+)", self.help(command), re.MULTILINE))
+            self.assertEqual(by_bash(f"perch-peer {command} --"), options, command)
+
+    def test_files_at_a_path_and_nothing_where_nobody_can_guess(self):
+        with tempfile.TemporaryDirectory() as place:
+            with open(f"{place}/one.sock", "w", encoding="utf-8"):
+                pass
+            self.assertEqual(by_bash(f"perch-peer ls --socket {place}/o"), {f"{place}/one.sock"})
+        self.assertEqual(by_bash("perch-peer get --digest "), set())
+
+    def test_the_tasks_of_a_peer_and_quietly_none_where_no_peer_runs(self):
+        with tempfile.TemporaryDirectory() as place:
+            with open(f"{place}/file", "w", encoding="utf-8") as file:
+                file.write("some words")
+            with file_server(place) as url, running_peer(place) as socket:
+                subprocess.run([PERCH_PEER, "get", "-q", "--socket", socket, "-O", f"{place}/got",
+                                f"{url}/file"], timeout=60, check=True)
+                task, = subprocess.run([PERCH_PEER, "ls", "--socket", socket], text=True, timeout=60,
+                                       capture_output=True, check=True).stdout.split()[:1]
+                for command in "stat", "rm":
+                    self.assertEqual(by_bash(f"perch-peer {command} --socket {socket} "), {task})
+            self.assertEqual(by_bash(f"perch-peer rm --socket {place}/none "), set())
 
 
 if __name__ == "__main__":
