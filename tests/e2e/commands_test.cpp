@@ -316,10 +316,12 @@ TEST_CASE("check --diff tells what a reload would change, and changes nothing") 
 }
 
 TEST_CASE("where no perch is every command says so with the same code") {
+  const TemporaryDirectory empty;
+  const std::string control = empty.path("control.sock");
   for (const char* command : {"restart", "stop", "start", "events", "status", "reload", "ready"}) {
-    const Finished lost = run_perch({command, "--control", "/tmp/no-such-perch.sock"});
+    const Finished lost = run_perch({command, "--control", control});
     CHECK(lost.ending == exited(kUnreachable));
-    CHECK(lost.err.starts_with("perch: cannot reach perch at /tmp/no-such-perch.sock: "));
+    CHECK(lost.err.starts_with("perch: cannot reach perch at " + control + ": "));
   }
 }
 

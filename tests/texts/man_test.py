@@ -107,6 +107,10 @@ class Perch1(unittest.TestCase):
         self.assertEqual(sorted(", ".join(requests).replace(" ,", ",").split(", ")),
                          sorted(word.replace("{name}", "NAME") for word in told))
 
+    def test_every_tier_of_readme_is_described_and_no_other(self):
+        told = readme.read(f"{perch_says.SOURCES}/README.md").tables["tier"].first_words()
+        self.assertEqual(list(items(self.sections["PROTECTION FROM THE OOM KILLER"])), told)
+
     def test_every_signal_is_described_and_no_other(self):
         forwarded = perch_says.defaults()["workers"]["app"]["forward_signals"]
         self.assertEqual(set(items(self.sections["SIGNALS"])),  # readme_test.py sends them
