@@ -25,6 +25,9 @@ from memory_cgroup import MemoryCgroup
 
 MIB = 1 << 20
 ORIGIN = ROOT / "tests" / "fixtures" / "origin.py"
+# What a kill may cost at most, on average, and what the peer may take.
+MOST_PER_KILL = MIB
+MOST_MEMORY = 64 << 10  # KiB
 # Room for perch, the peer and the pages of its store that are being written.
 CGROUP_LIMIT = 256 * MIB
 CONFIG = """[listeners.peer]
@@ -43,7 +46,7 @@ def options():
         prog="tests/bench/peer",
         description="Downloads a file through perch-peer under perch while the peer is killed again"
         " and again: by SIGKILL, then by the kernel's OOM killer. Builds what it needs; takes some"
-        " minutes, as root.",
+        " minutes, as root. Ends with 1 when a figure is not what the peer promises.",
     )
     add = parser.add_argument
     add("--perch", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
@@ -213,8 +216,26 @@ def download(chosen, origin, place, kill, cgroup):
     }
 
 
+def kills_of(run):
+    return sum(run["deaths"].values())
+
+
+def faults(name, run):
+    """What is not as promised."""
+    kills = kills_of(run)
+    wrong = {
+        "nobody was killed": name != "nobody" and not kills,
+        "the file is not the origin's": not run["right"],
+        f"{run['refused']} connects were refused": run["refused"],
+        f"the socket was {run['inodes']} inodes": run["inodes"] != 1,
+        f"a kill cost {run['twice']} / {kills} bytes": kills and run["twice"] >= MOST_PER_KILL * kills,
+        f"the peer took {run['memory']} KiB": run["memory"] >= MOST_MEMORY,
+    }
+    return [f"tests/bench/peer: {name}: {what}" for what, is_so in wrong.items() if is_so]
+
+
 def row(name, run):
-    kills = sum(run["deaths"].values())
+    kills = kills_of(run)
     per_kill = f"{run['twice'] / kills / MIB:.2f} MiB" if kills else "-"
     return [
         name,
@@ -258,6 +279,8 @@ def main():
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "peer.md").write_text(text)
     print(text)
+    wrong = [line for name, run in runs.items() for line in faults(name, run)]
+    sys.exit("\n".join(wrong) or 0)
 
 
 if __name__ == "__main__":
