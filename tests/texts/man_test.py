@@ -219,7 +219,7 @@ class PerchPeer1(unittest.TestCase):
         described = described_options(self.sections["OPTIONS"])
         told = {}
         for text in self.commands().values():
-            for option, *numbers in re.findall(r"(--\w+) \S+ in \[(\d+) - (\d+)\]=(\d+)", text):
+            for option, *numbers in re.findall(r"(--[\w-]+) \S+ in \[(\d+) - (\d+)\]=(\d+)", text):
                 told.setdefault(option, set()).update(numbers)
         for option, numbers in told.items():
             self.assertEqual(set(re.findall(r"\b\d+\b", described[option])), numbers, option)
