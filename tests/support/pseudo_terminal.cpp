@@ -31,7 +31,7 @@ void PseudoTerminal::resize(unsigned short rows, unsigned short columns) const {
 }
 
 void PseudoTerminal::type(std::string_view keys) const {
-  static_cast<void>(::write(ours_.get(), keys.data(), keys.size()));
+  [[maybe_unused]] const ssize_t written = ::write(ours_.get(), keys.data(), keys.size());
 }
 
 const std::string& PseudoTerminal::shown() {
