@@ -87,6 +87,8 @@ class Deb(unittest.TestCase):
         self.assertIn("\nExecStart=/usr/bin/perch run -c /etc/perch/%i.toml\n", unit)
         for page in "man1/perch.1", "man1/perch-peer.1", "man5/perch.toml.5":
             self.do("test", "-s", f"/usr/share/man/{page}.gz")
+        for file in "common.proto", "dfdaemon.proto":
+            self.do("test", "-s", f"/usr/share/perch-peer/proto/{file}")
 
     def test_the_programs_are_hardened(self):
         for program in "perch", "perch-peer":
