@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What downloads share: each other, connections, rates.
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <algorithm>
+#include <filesystem>
+
+#include "common/value/unique_fd.h"
 #include "tests/unit/worker/download_world.h"
 
 namespace perch::test {
@@ -31,7 +38,70 @@ double bound(std::uint64_t rate, const Stopwatch& since, std::uint64_t connectio
          static_cast<double>(connections * (16U << 10U));
 }
 
+int receive_buffer(int socket) {
+  int size = 0;
+  socklen_t length = sizeof size;
+  REQUIRE(::getsockopt(socket, SOL_SOCKET, SO_RCVBUF, &size, &length) == 0);
+  return size;
+}
+
+// Of a socket that asked for so much.
+int receive_buffer_when_asked(int size) {
+  const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
+  return receive_buffer(socket.get());
+}
+
+// Of each connection that this process has to the port.
+std::vector<int> receive_buffers_to(const std::string& port) {
+  std::vector<int> sizes;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::stoi(entry.path().filename());
+    sockaddr_in there{};
+    socklen_t length = sizeof there;
+    const bool connected = ::getpeername(fd, reinterpret_cast<sockaddr*>(&there), &length) == 0;
+    if (connected && there.sin_family == AF_INET && ntohs(there.sin_port) == std::stoi(port)) {
+      sizes.push_back(receive_buffer(fd));
+    }
+  }
+  return sizes;
+}
+
 }  // namespace
+
+TEST_CASE("unless told otherwise a task has 4 connections, and all tasks together have 16") {
+  int tasks = 0;
+  int connections = 0;
+  SUBCASE("one task") {
+    tasks = 1;
+    connections = 4;
+  }
+  SUBCASE("tasks that would like to have 20") {
+    tasks = 5;
+    connections = 16;
+  }
+  const OriginServer origin({"--rate", "4000000"});
+  DownloadWorld world;
+  std::vector<std::unique_ptr<DownloadCaller>> callers;
+  for (int number = 0; number < tasks; ++number) {
+    callers.push_back(world.join(origin.url(kData + "&seed=" + std::to_string(number))));
+  }
+  for (const auto& caller : callers) {
+    REQUIRE(world.run_until([&] { return caller->ended(); }));
+    CHECK(caller->failure() == std::nullopt);
+  }
+  CHECK(origin.stats()["connections"] == connections);
+}
+
+TEST_CASE("what a kill can lose of a connection is small: its receive buffer is of 128 KiB") {
+  const OriginServer origin({"--rate", "1000000"});
+  DownloadWorld world;
+  const auto caller = world.join(origin.url(kData));
+  REQUIRE(world.run_until([&] { return caller->bytes_stored() > 0; }));
+  const auto sizes = receive_buffers_to(origin.port());
+  CHECK_FALSE(sizes.empty());
+  CHECK(std::ranges::count(sizes, receive_buffer_when_asked(128 << 10)) == std::ssize(sizes));
+}
 
 TEST_CASE("64 callers of one task share one download") {
   const OriginServer origin;

@@ -14,7 +14,6 @@
 #include <functional>
 #include <random>
 #include <string>
-#include <system_error>
 
 #include "tests/support/private_mounts.h"
 #include "tests/support/requirement.h"
@@ -106,14 +105,6 @@ class Worker {
   bool good = worker.check_stored();
   for (int i = 0; i < tasks && good; ++i) good = worker.one_task();
   ::_exit(good ? 0 : 1);
-}
-
-int wait_for(pid_t child) {
-  int status = 0;
-  if (::waitpid(child, &status, 0) != child) {
-    throw std::system_error(errno, std::generic_category(), "waitpid");
-  }
-  return status;
 }
 
 // Kills the child in front of its system call of this number; whether it got so far.

@@ -3,8 +3,11 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/wait.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 
 #include "common/posix/file.h"
 #include "worker/peer/store/whole_io.h"
@@ -40,6 +43,14 @@ std::string content_of(const TaskFiles& files) {
   std::string content(files.layout().length, '\0');
   REQUIRE(files.read(0, std::as_writable_bytes(std::span(content))).has_value());
   return content;
+}
+
+int wait_for(pid_t child) {
+  int status = 0;
+  if (::waitpid(child, &status, 0) != child) {
+    throw std::system_error(errno, std::generic_category(), "waitpid");
+  }
+  return status;
 }
 
 void damage(const std::string& path, std::uint64_t offset) {

@@ -2,6 +2,8 @@
 // What tests of the store share: small tasks of known bytes, and a store that notes what it says.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -28,6 +30,9 @@ void put_all(TaskFiles& files);
 // A finished task of three pieces, 2500 bytes.
 void make_finished(const Store& store, const std::string& id = kId);
 std::string content_of(const TaskFiles& files);
+
+// How a child of this process stops or ends next.
+int wait_for(pid_t child);
 
 // Writes one byte over another.
 void damage(const std::string& path, std::uint64_t offset);

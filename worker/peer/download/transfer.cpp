@@ -14,8 +14,6 @@ namespace perch::peer {
 namespace {
 
 constexpr long kConnectSeconds = 10;
-constexpr long kSlowSeconds = 30;
-constexpr std::uint64_t kSlow = 1024;  // bytes a second
 constexpr long kMaxRedirects = 10;
 // What sits in the receive buffer of a killed peer is sent again: kept small on purpose.
 constexpr int kReceiveBuffer = 128 << 10;
@@ -29,19 +27,6 @@ constexpr std::array kLastingProblems{
 int on_socket_made(void* /*ours*/, curl_socket_t socket, curlsocktype /*purpose*/) noexcept {
   ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   return CURL_SOCKOPT_OK;
-}
-
-// An origin that drips would keep its connections from others. What our own rates leave to one
-// connection is not its fault.
-long slow(const DownloadOptions& options) {
-  std::uint64_t least = kSlow;
-  if (options.rate_per_task > 0) {
-    least = std::min(least, options.rate_per_task / options.connections_per_task / 2);
-  }
-  if (options.rate_in_all > 0) {
-    least = std::min(least, options.rate_in_all / options.connections_in_all / 2);
-  }
-  return std::max(1L, static_cast<long>(least));
 }
 
 std::string range_text(ByteRange range) {
@@ -145,8 +130,10 @@ void Transfer::set_way(const DownloadOptions& options) {
   // Else giving up a transfer that still looks up its host waits for the resolver's thread.
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, slow(options));
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, kSlowSeconds);
+  // An origin that drips would keep its connections from others. What our own rates leave to one
+  // does not count: curl begins anew when a transfer that waited goes on.
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(options.slow_rate));
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, options.slow_time.count());
   if (!options.ca_file.empty()) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
     curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, options.ca_file.c_str());
