@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "tests/support/client.h"
+#include "tests/support/keeper_world.h"
 #include "tests/support/nginx_config.h"
 #include "tests/support/perch_process.h"
 #include "tests/support/process_info.h"
@@ -58,12 +59,16 @@ pid_t first_process(const Podman& podman, const std::string& name) {
   return std::stoi(told.out);
 }
 
-// perch as PID 1 of a container named "perch", with the test-worker.
+enum class First { Perch, Keeper };
+
+// perch as PID 1 of a container named "perch", or below a keeper that is, with the test-worker.
 class Service {
  public:
-  Service(const Podman& podman, const Podman::Run& container, const AppConfig& app = {})
+  Service(const Podman& podman, const Podman::Run& container, const AppConfig& app = {},
+          First first = First::Perch)
       : perch_(volume_.directory(), app_config(volume_.directory(), app),
-               {.prefix = as_prefix(podman.run_command(completed(container)))}) {}
+               {.prefix = as_prefix(podman.run_command(completed(container, first))),
+                .arguments = keeper_options(first)}) {}
 
   [[nodiscard]] const Volume& volume() const { return volume_; }
   [[nodiscard]] PerchProcess& perch() { return perch_; }
@@ -77,8 +82,16 @@ class Service {
   }
 
  private:
-  [[nodiscard]] Podman::Run completed(Podman::Run container) const {
+  [[nodiscard]] std::string keeper_socket() const { return volume_.path("keep.sock"); }
+  [[nodiscard]] std::vector<std::string> keeper_options(First first) const {
+    if (first == First::Perch) return {};
+    return {"--keeper", keeper_socket()};
+  }
+  [[nodiscard]] Podman::Run completed(Podman::Run container, First first) const {
     container.name = "perch";
+    if (first == First::Keeper) {
+      container.arguments = {"keep", "--socket", keeper_socket(), "--", "/perch"};
+    }
     container.options.insert(
         container.options.end(),
         {"-v", volume_.mount(), "-e", "PERCH_CONTROL=" + volume_.path("perch.sock")});
@@ -158,6 +171,34 @@ TEST_CASE("so does one that is root and has the default capabilities") {
   Service service(podman, {.image = kWorkerImage, .options = {"--user", "0"}});
   survive_oom_kills(podman, service);
   CHECK(status_field(first_process(podman, "perch"), "CapEff") == "00000000800405fb");
+}
+
+TEST_CASE("a keeper as PID 1 of the image starts a killed perch again, no client is refused") {
+  if (!possible()) return;
+  constexpr int kPerchKills = 3;
+  const Podman podman;
+  build_perch_image(podman);
+  build_worker_image(podman);
+  build_bare_image(podman);
+  Service service(podman, {.image = kWorkerImage}, {}, First::Keeper);
+  REQUIRE(service.perch().wait_ready());
+  ContainerClients clients(podman, "by-directory", service.volume().mount(), service.api());
+  const pid_t keeper = first_process(podman, "perch");
+  for (int i = 0; i < kPerchKills; ++i) {
+    KeeperWorld::wait_kept(service.perch());
+    const std::vector<pid_t> before = children_of(keeper);
+    REQUIRE(before.size() == 1);
+    REQUIRE(::kill(before.front(), SIGKILL) == 0);
+    REQUIRE(wait_until([&] {
+      const std::vector<pid_t> now = children_of(keeper);
+      return now.size() == 1 && now != before && service.perch().wait_ready();
+    }));
+    CHECK(service.perch().status()["listeners"]["api"]["claimed"] == "revived");
+  }
+  clients.check_nobody_was_refused();
+  CHECK(first_process(podman, "perch") == keeper);
+  service.perch().process().signal(SIGTERM);
+  CHECK(service.perch().process().wait() == exited(0));
 }
 
 TEST_CASE("the health check of the image is whether the workers are ready") {

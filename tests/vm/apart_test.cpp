@@ -24,7 +24,7 @@ std::string worker_cgroup(const PerchProcess& perch, const std::string& worker) 
 
 }  // namespace
 
-TEST_CASE("in a cgroup that it may divide perch survives, nobody is refused") {
+TEST_CASE("in a cgroup that it may divide perch survives 20 OOM kills, nobody is refused") {
   Service service({.access = CgroupAccess::Writable});
   CHECK(service.tier() == "a");
   CHECK(service.container().read("memory.oom.group") == "0\n");

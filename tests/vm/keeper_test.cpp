@@ -15,8 +15,6 @@
 namespace perch::test {
 namespace {
 
-constexpr int kContainerKills = 10;
-
 // Two containers that share a directory.
 class Pod {
  public:
@@ -57,7 +55,7 @@ TEST_CASE("perch dies with its worker, is started again, and no client is refuse
   pod.start_perch();
   CHECK(pod.perch().status()["perch"]["oom_protection"]["tier"] == "k");
   ClientStorm storm({.path = pod.api()}, 2);
-  for (int i = 0; i < kContainerKills; ++i) {
+  for (int i = 0; i < kKills; ++i) {
     const std::uint64_t served = storm.served();
     REQUIRE(wait_until([&] { return storm.served() > served + 5; }));
     CHECK_FALSE(ask(pod.api(), "hog"));

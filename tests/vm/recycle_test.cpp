@@ -2,12 +2,15 @@
 // Before the kill: in a container where it would take perch as well, a worker that needs too much
 // memory is replaced in time, and one that fills its cgroup with files is not.
 #include <doctest/doctest.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
 
+#include "common/posix/file.h"
+#include "supervisor/process/cgroup_event.h"
 #include "tests/support/client.h"
 #include "tests/vm/service.h"
 
@@ -19,6 +22,11 @@ constexpr int kReplacements = 20;
 // it takes seconds here.
 constexpr std::uint64_t kRoomyLimit = 256U << 20U;
 const std::vector<std::string> kLeak{"--leak", "30"};
+
+bool is_prioritized(const UniqueFd& fd, std::chrono::milliseconds within) {
+  pollfd news{.fd = fd.get(), .events = POLLPRI, .revents = 0};
+  return ::poll(&news, 1, static_cast<int>(within.count())) == 1 && news.revents == POLLPRI;
+}
 
 }  // namespace
 
@@ -62,6 +70,18 @@ TEST_CASE("a worker that writes files until 98 % of its memory is used is never 
   CHECK(most > kLimit / 100 * 98);
   CHECK(service.perch().worker()["starts"] == 1);
   CHECK(service.container().read("memory.events").contains("oom_kill 0\n"));
+}
+
+TEST_CASE("the kernel tells once processes wait for memory, long before it kills one") {
+  const Container container({.memory_max = kRoomyLimit});
+  REQUIRE(write_file(container.cgroup() + "/memory.high", std::to_string(16U << 20U)));
+  const auto pressure = process::watch_memory_pressure(container.cgroup());
+  REQUIRE_MESSAGE(pressure.has_value(), (pressure ? "" : pressure.error().text()));
+  CHECK_FALSE(is_prioritized(*pressure, std::chrono::milliseconds::zero()));
+  const Process greedy({.argv = {"dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"},
+                        .cgroups = {container.cgroup() + "/cgroup.procs"}});
+  CHECK(is_prioritized(*pressure, kPatience));
+  CHECK(container.read("memory.events").contains("oom_kill 0\n"));
 }
 
 }  // namespace perch::test

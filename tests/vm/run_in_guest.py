@@ -91,6 +91,8 @@ def copy(source, root):
     target = root / str(source).lstrip("/")
     if target.exists():
         return
+    if not pathlib.Path(source).exists():
+        raise Missing(f"needs {source}")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, target)
     subprocess.run(["strip", target], check=False, stderr=subprocess.DEVNULL)

@@ -74,15 +74,6 @@ class Pair {
 
 }  // namespace
 
-TEST_CASE("in a cgroup that it may divide perch survives 20 OOM kills, nobody is refused") {
-  Service service(kWritable);
-  CHECK(service.tier() == "a");
-  const auto worker = ask(service.api(), "ping");
-  REQUIRE(worker);
-  CHECK(cgroup_of(worker->pid) != cgroup_of(service.perch().pid()));
-  service.survives_oom_kills();
-}
-
 TEST_CASE("of two workers each dies its own deaths") {
   Pair pair(kWritable);
   for (int i = 0; i < 5; ++i) {
@@ -118,7 +109,9 @@ TEST_CASE("a limit of the worker's own is below the container's and is what kill
   const nlohmann::json death = service.oom_kill();
   CHECK(death["cause"] == "oom-kill");
   CHECK(death["memory_limit_bytes"] == 24U << 20U);
-  CHECK(death["memory_peak_bytes"].get<std::uint64_t>() <= 24U << 20U);
+  const auto peak = death["memory_peak_bytes"].get<std::uint64_t>();
+  CHECK(peak <= 24U << 20U);
+  CHECK(peak >= 20U << 20U);
 }
 
 TEST_CASE("what is configured stands in the worker's cgroup, and changes there with a reload") {
