@@ -17,6 +17,7 @@
 #include "worker/peer/client/wish.h"
 #include "worker/peer/store/crc32c.h"
 #include "worker/peer/store/manifest.h"
+#include "worker/peer/store/shown_url.h"
 
 namespace perch::peer {
 namespace {
@@ -224,7 +225,7 @@ ExitCode get(const GetOptions& options) {
   const Ending ending = try_get(options, interruption);
   interruption.end_process();
   if (!ending.reason.empty()) {
-    fmt::print(stderr, "perch-peer get {}: {}\n", printable(options.url), ending.reason);
+    fmt::print(stderr, "perch-peer get {}: {}\n", printable(shown_url(options.url)), ending.reason);
   }
   return ending.exit;
 }

@@ -12,6 +12,7 @@
 #include "common/value/text.h"
 #include "worker/peer/client/task_view.h"
 #include "worker/peer/client/terminal.h"
+#include "worker/peer/store/shown_url.h"
 #include "worker/peer/store/task_id.h"
 
 namespace perch::peer {
@@ -159,7 +160,7 @@ ExitCode show(const std::string& text) {
 
 ExitCode stat_task(const TaskOptions& options) {
   const auto task = stat(options);
-  if (!task) return told("stat " + printable(options.task), task.error());
+  if (!task) return told("stat " + printable(shown_url(options.task)), task.error());
   return show(options.format == Format::Json ? task_json(*task) : task_page(*task));
 }
 
@@ -173,7 +174,7 @@ ExitCode list_tasks(const TaskOptions& options) {
 }
 
 ExitCode remove_task(const TaskOptions& options) {
-  return told("rm " + printable(options.task), remove(options));
+  return told("rm " + printable(shown_url(options.task)), remove(options));
 }
 
 }  // namespace perch::peer

@@ -21,7 +21,7 @@ namespace perch::peer {
 using Headers = std::map<std::string, std::string>;
 
 struct Manifest {
-  std::string url;
+  std::string url;  // of a stored task as it may be shown
   PieceLayout layout;
   Headers headers;  // those of the origin's answer that describe the data
   std::uint32_t generation = 1;

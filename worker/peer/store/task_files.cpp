@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "worker/peer/store/crc32c.h"
+#include "worker/peer/store/shown_url.h"
 #include "worker/peer/store/task_summary.h"
 #include "worker/peer/store/whole_io.h"
 
@@ -109,6 +110,7 @@ Result<TaskFiles> TaskFiles::begin(Directory task, Manifest manifest, const Stor
   }
   auto records = PieceRecords::create(task, manifest);
   if (!records) return std::unexpected(std::move(records.error()));
+  manifest.url = shown_url(manifest.url);
   manifest.boot_id = context.boot_id;
   manifest.created = std::chrono::floor<seconds>(system_clock::now());
   return TaskFiles(std::move(task), std::move(manifest), std::move(*data), std::move(*records),
