@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "common/value/human.h"
 #include "worker/peer/service/own_listener.h"
 
 namespace perch::peer {
@@ -61,13 +62,13 @@ Peer::Peer(const PeerOptions& options, Store store, steady_clock::time_point sta
       status_(loop_, [this](auto) { tell_status(); }) {}
 
 Result<void> Peer::run() {
-  auto begun = begin();
-  if (begun) loop_.run();
+  outcome_ = begin();
+  if (outcome_) loop_.run();
   // Also when it could not begin: a client may be connected already.
   calls_.end_all("the peer restarts: ask again");
   mailbox_.close();
   servers_.shut_down();
-  return begun;
+  return outcome_;
 }
 
 Result<void> Peer::begin() {
@@ -102,10 +103,13 @@ Result<void> Peer::listen_alone() {
   auto listener = own_listener(options_.socket);
   if (!listener) return std::unexpected(std::move(listener.error()));
   auto listening = listen_on(options_.socket, std::move(*listener));
-  if (!listening || options_.metrics.empty()) return listening;
-  auto metrics = own_listener(options_.metrics);
-  if (!metrics) return std::unexpected(std::move(metrics.error()));
-  return listen_on(kMetricsListener, std::move(*metrics));
+  if (listening && !options_.metrics.empty()) {
+    auto metrics = own_listener(options_.metrics);
+    if (!metrics) return std::unexpected(std::move(metrics.error()));
+    listening = listen_on(kMetricsListener, std::move(*metrics));
+  }
+  if (listening) become_ready();
+  return listening;
 }
 
 void Peer::read_channel() {
@@ -116,15 +120,16 @@ void Peer::read_channel() {
     } else if (*event) {
       on_event(std::move(**event));
     } else {
-      return;
+      // Not before: what perch hands over together is polled together.
+      return become_ready();
     }
   }
 }
 
 void Peer::on_event(worker::Event event) {
   std::visit(Overloaded{[this](worker::ListenerArrived& arrived) {
-                          const auto listening = listen_on(arrived.name, std::move(arrived.socket));
-                          if (!listening) spdlog::error("{}", listening.error().text());
+                          auto listening = listen_on(arrived.name, std::move(arrived.socket));
+                          if (!listening) on_deaf(std::move(listening.error()));
                         },
                         [this](const worker::ListenerRetired& retired) {
                           if (retired.name == kMetricsListener) return metrics_.close();
@@ -155,18 +160,26 @@ Result<void> Peer::listen_on(const std::string& name, UniqueFd listener) {
       },
       [name](const Error& error) { spdlog::warn("listener {}: {}", name, error.text()); });
   if (!acceptor) return fail_within("listener " + name, std::move(acceptor.error()));
-  const bool first = acceptors_.empty();
   acceptors_.insert_or_assign(name, std::move(*acceptor));
-  if (first) on_listening();
   return {};
 }
 
-void Peer::on_listening() {
+// A peer that was ready serves its other listeners on; before, it must not seem to serve them all.
+void Peer::on_deaf(Error error) {
+  if (ready_) return spdlog::error("{}", error.text());
+  outcome_ = std::unexpected(std::move(error));
+  loop_.stop();
+}
+
+void Peer::become_ready() {
+  if (ready_ || !outcome_ || acceptors_.empty()) return;
+  ready_ = true;
+  const auto taken = duration_cast<milliseconds>(steady_clock::now() - started_);
   tell_perch(&worker::Channel::ready);
   const Census census = store_.census();
-  const auto taken = duration_cast<milliseconds>(steady_clock::now() - started_);
-  spdlog::info("listening: {} tasks ({} finished), {} pieces found, ready in {} ms", census.tasks,
-               census.finished_tasks, census.pieces, taken.count());
+  spdlog::info("listening: {} tasks ({} finished), {} pieces and {} found, ready in {} ms",
+               census.tasks, census.finished_tasks, census.pieces, human_bytes(census.bytes),
+               taken.count());
   collect();
   tell_status();
 }

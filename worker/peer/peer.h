@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Peer: the worker itself. One loop owns the channel to perch, the listeners, the downloads and the
 // store; gRPC's threads speak to it through the mailbox alone. It says it is ready when the loop
-// polls its first listener, and ends with exit status 0 when it was asked to.
+// polls all the listeners that it was given at first, and ends with exit status 0 when it was asked
+// to.
 #pragma once
 
 #include <chrono>
@@ -44,7 +45,8 @@ class Peer {
   void read_channel();
   void on_event(worker::Event event);
   Result<void> listen_on(const std::string& name, UniqueFd listener);
-  void on_listening();
+  void on_deaf(Error error);
+  void become_ready();
   void drain(const char* why, std::chrono::nanoseconds deadline);
   void stop_if_drained();
   void collect();
@@ -73,6 +75,8 @@ class Peer {
   std::string told_status_;
   Census census_;
   std::chrono::steady_clock::time_point next_census_;
+  Result<void> outcome_;  // why it ends, unless it was asked to
+  bool ready_ = false;
   bool draining_ = false;
 };
 

@@ -114,7 +114,7 @@ TEST_CASE("a listener called metrics answers Prometheus, also after the peer was
   const std::string socket = world.path("metrics.sock");
   const UniqueFd listener = peer::own_listener(socket).value();
   auto peer = world.start_peer();
-  peer->hand_over("metrics", listener.get());
+  peer->hand_over("metrics", {listener.get()});
   CHECK(run(world.get(origin.url("/data?size=5000000"), world.path("out"))).ending == exited(0));
   const std::string first = ask(socket);
   CHECK(first.starts_with("HTTP/1.1 200 OK\r\n"));
@@ -127,7 +127,7 @@ TEST_CASE("a listener called metrics answers Prometheus, also after the peer was
 
   peer->kill();
   peer = world.start_peer();
-  peer->hand_over("metrics", listener.get());
+  peer->hand_over("metrics", {listener.get()});
   const std::string second = ask(socket);
   CHECK(value_of(second, "perch_peer_origin_bytes_total") == 0);
   CHECK(value_of(second, "perch_peer_store_bytes") == 5000000);
@@ -138,7 +138,7 @@ TEST_CASE("there is nothing but GET and HEAD of /metrics") {
   const std::string socket = world.path("metrics.sock");
   const UniqueFd listener = peer::own_listener(socket).value();
   const auto peer = world.start_peer();
-  peer->hand_over("metrics", listener.get());
+  peer->hand_over("metrics", {listener.get()});
   CHECK(ask(socket, {"-I", "http://peer/metrics"}).starts_with("HTTP/1.1 200 OK\r\n"));
   CHECK(ask(socket, {"http://peer/"}).starts_with("HTTP/1.1 404 Not Found\r\n"));
   const std::string refused = ask(socket, {"-X", "POST", "http://peer/metrics"});

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "common/posix/file.h"
-#include "tests/support/requirement.h"
+#include "common/value/human.h"
 #include "tests/unit/worker/peer_world.h"
 #include "worker/peer/store/piece_layout.h"
 
@@ -140,13 +139,16 @@ TEST_CASE("a killed peer goes on where it was: what it has is not fetched again"
   peer->kill();
   const std::uint64_t pieces = world.stored_pieces();
   REQUIRE(pieces < 16);
+  const std::uint64_t bytes = world.stored_bytes();
+  REQUIRE(bytes >= pieces * 4 * kMiB);
   // What the dead connections still send counts too: wait until the origin has noticed.
   std::uint64_t sent = origin.bytes_sent();
   CHECK(wait_until([&] { return std::exchange(sent, origin.bytes_sent()) == sent; }));
 
   peer = world.start_peer();
   CHECK(client.wait() == exited(0));
-  CHECK(peer->process().err().find(std::to_string(pieces) + " pieces found") != std::string::npos);
+  CHECK(peer->process().err().contains(
+      fmt::format("1 tasks (0 finished), {} pieces and {} found", pieces, human_bytes(bytes))));
   // Of the missing pieces what was missing, and one byte to ask what the file is.
   CHECK(origin.bytes_sent() - sent <= kSize - (pieces * 4 * kMiB) + 1);
   CHECK(sha256_of(world.path("out")) == sha256_at_origin(world, url));
@@ -221,64 +223,6 @@ TEST_CASE("the output appears whole, with the digest it was asked to have") {
     CHECK(fs::is_empty(world.path("wrong")));
     CHECK(world.stored_pieces() == 3);  // it had been proven to be right
   }
-}
-
-TEST_CASE("a caller's output is written with the caller's rights") {
-  if (!have(is_root(), "needs root: another user's call")) return;
-  const OriginServer origin;
-  const PeerWorld world;
-  const auto peer = world.start_peer();
-  fs::permissions(fs::path(world.socket()).parent_path(), fs::perms::all);
-  fs::permissions(world.socket(), fs::perms::all);
-  fs::create_directory(world.path("ours"));
-  fs::create_directory(world.path("theirs"));
-  constexpr uid_t kOther = 12345;
-  REQUIRE(::chown(world.path("theirs").c_str(), kOther, kOther) == 0);
-
-  const std::string script = from_build("CALL_AS");
-  const auto call_as_other = [&](const std::string& output, const std::vector<std::string>& more) {
-    Command command{.argv = {script, std::to_string(kOther), world.socket(),
-                             origin.url("/data?size=5000000"), output}};
-    command.argv.insert(command.argv.end(), more.begin(), more.end());
-    return run(command).out;
-  };
-  CHECK(call_as_other(world.path("theirs/file"), {}) == "0\n");
-  struct stat written{};
-  REQUIRE(::stat(world.path("theirs/file").c_str(), &written) == 0);
-  CHECK(written.st_uid == kOther);
-  CHECK(call_as_other(world.path("ours/file"), {}) == "7\n");  // PERMISSION_DENIED
-  CHECK(call_as_other(world.path("theirs/link"), {"hard_link"}) == "7\n");
-  CHECK(fs::is_empty(world.path("ours")));
-}
-
-TEST_CASE("what cannot be honoured is refused by name") {
-  const PeerWorld world;
-  const auto peer = world.start_peer();
-  const auto refusal = [&](auto change) {
-    auto request = request_for("http://127.0.0.1:1/file");
-    change(request);
-    const auto answer = download(world.connect(), request);
-    return std::to_string(answer.status.error_code()) + " " + answer.status.error_message();
-  };
-  using Request = common::v2::Download&;
-  CHECK(refusal([](Request r) { r.mutable_hdfs(); }) == "12 hdfs: not supported by perch-peer");
-  CHECK(refusal([](Request r) { r.set_prefetch(true); }) ==
-        "12 prefetch: not supported by perch-peer");
-  CHECK(refusal([](Request r) { r.set_url("file:///etc/shadow"); }) ==
-        "3 url: not an http or https URL");
-  CHECK(refusal([](Request r) { r.set_piece_length(1); }) ==
-        "3 piece_length: not between 64 KiB and 64 MiB");
-  CHECK(refusal([](Request r) { (*r.mutable_request_header())["Host"] = "other"; }) ==
-        "3 request_header: Host is set by the peer itself");
-  CHECK(refusal([](Request r) { (*r.mutable_request_header())["Upgrade"] = "h2c"; }) ==
-        "3 request_header: Upgrade is set by the peer itself");
-  CHECK(refusal([](Request r) { (*r.mutable_request_header())["X"] = "a\r\nHost: b"; }) ==
-        "3 request_header: not a header field");
-  CHECK(refusal([](Request r) { r.set_digest("md5:0"); }) ==
-        "3 digest 'md5:0' needs 32 hexadecimal digits");
-  CHECK(refusal([](Request r) { r.set_output_path("relative"); }).starts_with("3 output_path: "));
-  CHECK(refusal([](Request r) { r.set_force_hard_link(true); }) ==
-        "3 force_hard_link: needs output_path");
 }
 
 TEST_CASE("health checks say that the peer serves; methods it does not know are unimplemented") {

@@ -2,14 +2,12 @@
 // The peer's API as its clients see it.
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <future>
 
 #include "common/posix/file.h"
-#include "tests/support/requirement.h"
 #include "tests/unit/worker/service_scene.h"
 
 namespace perch::test {
@@ -220,38 +218,6 @@ TEST_CASE("a hard link is not made of a file that was given up meanwhile") {
   CHECK(download(world.connect(), wrong).status.error_code() == grpc::DATA_LOSS);
   CHECK(linking.get().status.error_code() == grpc::ABORTED);
   CHECK_FALSE(fs::exists(world.path("link")));
-}
-
-TEST_CASE("a request for what only a scheduler could do is refused by name") {
-  const OriginServer origin;
-  const PeerWorld world;
-  const auto peer = world.start_peer();
-  const auto answer = [&](auto change) {
-    auto request = request_for(origin.url("/data?size=1000"));
-    change(request);
-    const auto status = download(world.connect(), request).status;
-    return std::to_string(status.error_code()) + " " + status.error_message();
-  };
-  using Request = common::v2::Download&;
-  CHECK(answer([](Request r) { r.set_priority(common::v2::LEVEL1); }) ==
-        "12 priority LEVEL1: not supported by perch-peer");
-  CHECK(answer([](Request r) { r.set_actual_piece_count(3); }) ==
-        "12 actual_piece_count: not supported by perch-peer");
-  CHECK(answer([](Request r) { r.set_enable_task_id_based_blob_digest(true); }) ==
-        "12 enable_task_id_based_blob_digest: not supported by perch-peer");
-  CHECK(answer([](Request r) { r.mutable_timeout()->set_seconds(-1); }) == "3 timeout: negative");
-  CHECK(answer([](Request r) { r.set_url("http://127.0.0.1:99999/"); }) ==
-        "3 url: not an http or https URL");
-  CHECK(answer([](Request r) { r.set_url("http://127.0.0.1/" + std::string(8192, 'x')); }) ==
-        "3 url: longer than 8 KiB");
-  // What it does anyway, or what only statistics ask.
-  CHECK(answer([](Request r) {
-          r.set_priority(common::v2::LEVEL6);
-          r.set_need_back_to_source(true);
-          r.set_is_prefetch(true);
-          r.set_load_to_cache(true);
-          r.set_remote_ip("192.0.2.1");
-        }) == "0 ");
 }
 
 }  // namespace perch::test

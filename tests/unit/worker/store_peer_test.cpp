@@ -32,7 +32,7 @@ TEST_CASE("the peer removes at its start what is too much, and what is no task, 
   };
   CHECK(says("(100000 bytes)"));
   CHECK(says("notes.txt: not a task's directory: left alone"));
-  CHECK(says("2 tasks (2 finished), 2 pieces found"));
+  CHECK(says("2 tasks (2 finished), 2 pieces and 293.0 KiB found"));
   CHECK(wait_until([&] { return world.stored_pieces() == 1; }));
   CHECK_FALSE(fs::exists(half_made));
 }
