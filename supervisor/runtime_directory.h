@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RuntimeDirectory: where perch puts the notify sockets of its workers: beside the control socket,
 // else in a directory of its own below the temporary one, which goes with this object. Where
-// neither can be written, names are abstract.
+// neither can be written, names are abstract. What a killed perch left there is removed.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@ _perch_workers() {
     [[ ${COMP_WORDS[i]} == --control ]] && control=(--control "${COMP_WORDS[i + 1]}")
   done
   perch status --json "${control[@]}" 2> /dev/null |
-    grep -o '"[^"]*":{"state":' | cut -d'"' -f2
+    grep -o '"[^"]*":{"state":"[^"]*","desired":' | cut -d'"' -f2
 }
 
 _perch_commands='run check doctor keep status events restart stop start reload ready install version'

@@ -8,7 +8,7 @@ function __perch_workers
     if set -l at (contains -i -- --control $words)
         set control --control $words[(math $at + 1)]
     end
-    perch status --json $control 2>/dev/null | string match -rag '"([^"]*)":\{"state":'
+    perch status --json $control 2>/dev/null | string match -rag '"([^"]*)":\{"state":"[^"]*","desired":'
 end
 
 # What follows -- is a command of its own.

@@ -43,6 +43,13 @@ void check_refused(const std::string& path) {
   CHECK(lines(finished.err) == 1);
 }
 
+std::ptrdiff_t notify_sockets_in(const std::string& directory) {
+  return std::ranges::count_if(fs::directory_iterator(directory),
+                               [](const fs::directory_entry& at) {
+                                 return at.path().filename().string().starts_with("notify.");
+                               });
+}
+
 }  // namespace
 
 TEST_CASE("a second perch waits for the path and takes it over when the first ends") {
@@ -78,7 +85,7 @@ TEST_CASE("a second perch that does not want to wait exits with 3 and harms noth
   CHECK(inode_of(path) == inode);
 }
 
-TEST_CASE("a perch that was killed leaves a stale socket, which the next one replaces") {
+TEST_CASE("a perch that was killed leaves stale sockets, which the next one replaces or removes") {
   const TemporaryDirectory shared, directory;
   const std::string path = shared.path("s");
   for (int i = 0; i < 5; ++i) {
@@ -86,6 +93,7 @@ TEST_CASE("a perch that was killed leaves a stale socket, which the next one rep
     REQUIRE(perch.wait_ready());
     CHECK(ask_newer(path, 0).generation == 1);
     CHECK(perch.status()["listeners"]["api"]["claimed"] == (i == 0 ? "bound" : "replaced-stale"));
+    CHECK(notify_sockets_in(directory.path()) == 1);
     perch.process().signal(SIGKILL);
     CHECK(perch.process().wait() == killed_by(SIGKILL));
   }

@@ -143,7 +143,15 @@ class Completion:
     def test_the_names_of_workers_and_quietly_none_where_no_perch_runs(self):
         takers = [name for name, command in perch_says.commands().items()
                   if "WORKER" in command.usage]
-        with perch_says.running_perch(["one", "the-other"]) as control:
+        with tempfile.TemporaryDirectory() as place, perch_says.running_config(f"""
+                [listeners.no-worker]
+                path = "{place}/a.sock"
+                [workers.one]
+                command = ["sleep", "60"]
+                listeners = ["no-worker"]
+                [workers.the-other]
+                command = ["sleep", "60"]
+                """) as control:
             for command in takers:
                 self.assert_offers(f"perch {command} --control {control} ", {"one", "the-other"})
         for command in takers:
