@@ -9,6 +9,7 @@
 #include "tests/support/pseudo_terminal.h"
 #include "tests/support/requirement.h"
 #include "tests/unit/worker/peer_world.h"
+#include "worker/peer/store/task_id.h"
 
 namespace perch::test {
 namespace {
@@ -89,6 +90,29 @@ TEST_CASE("what was removed is not there, and is downloaded anew") {
   CHECK(nlohmann::json::parse(scene.ask({"ls", "--json"}).out).empty());
   CHECK(scene.ask({"get", scene.url, "-O", scene.world.path("again")}).ending == exited(0));
   CHECK(scene.origin.bytes_sent() >= sent + 9000000);
+}
+
+TEST_CASE("user and password in a URL are for the origin, and are neither kept nor shown") {
+  const Scene scene;
+  const auto with_secret = [](std::string url) { return url.insert(7, "me:secret@"); };
+  const std::string url = scene.origin.url("/data?size=1000");
+  const std::string given = with_secret(url);
+  CHECK(scene.ask({"get", given, "-O", scene.world.path("mine")}).ending == exited(0));
+  CHECK(scene.origin.stats()["headers"]["authorization"] == "Basic bWU6c2VjcmV0");
+  const auto task = nlohmann::json::parse(scene.ask({"stat", given, "--json"}).out);
+  CHECK(task.at("url") == url);
+  CHECK(task.at("id") == peer::task_id({given, {}, {}, {}, {}, {}}));
+  CHECK(scene.ask({"stat", url}).ending == exited(6));
+
+  std::string said = scene.ask({"ls"}).out + scene.peer->process().err();
+  const std::string missing = with_secret(scene.origin.url("/missing"));
+  for (const std::string command : {"get", "stat", "rm"}) {
+    const auto failed = scene.ask({command, missing});
+    CHECK(failed.err.starts_with("perch-peer " + command + " " + scene.origin.url("/missing: ")));
+    said += failed.err;
+  }
+  CHECK_FALSE(said.contains("secret"));
+  CHECK(run({.argv = {"grep", "-r", "secret", scene.world.path("store")}}).ending == exited(1));
 }
 
 TEST_CASE("a tag makes it another task") {
