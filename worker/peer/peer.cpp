@@ -56,7 +56,7 @@ Peer::Peer(const PeerOptions& options, Store store, steady_clock::time_point sta
       drain_deadline_(loop_,
                       [this](auto) {
                         spdlog::warn("drain: time is over, the calls left are told to come again");
-                        calls_.end_all("the peer restarts: ask again");
+                        calls_.end_all();
                       }),
       collection_(loop_, [this](auto) { collect(); }),
       status_(loop_, [this](auto) { tell_status(); }) {}
@@ -65,8 +65,10 @@ Result<void> Peer::run() {
   outcome_ = begin();
   if (outcome_) loop_.run();
   // Also when it could not begin: a client may be connected already.
-  calls_.end_all("the peer restarts: ask again");
+  calls_.refuse_more();
+  // The letters still in it first: they may know of calls, and whatever is left ends below.
   mailbox_.close();
+  calls_.end_all();
   servers_.shut_down();
   return outcome_;
 }
@@ -195,9 +197,10 @@ void Peer::collect() {
 
 void Peer::drain(const char* why, std::chrono::nanoseconds deadline) {
   // Asked twice: whoever asks again is in a hurry.
-  if (draining_) return calls_.end_all("the peer restarts: ask again");
+  if (draining_) return calls_.end_all();
   spdlog::info("draining: {}", why);
   draining_ = true;
+  calls_.refuse_more();
   acceptors_.clear();
   servers_.stop_serving();
   tell_perch(&worker::Channel::stopping);

@@ -46,20 +46,25 @@ std::string h2_greeting() {
          h2_frame(8, 0, 0, big_endian(kMostWindow - 65535));
 }
 
+std::string h2_call(std::uint32_t stream, std::string_view method,
+                    const google::protobuf::Message& message, std::string_view timeout) {
+  const std::string bytes = message.SerializeAsString();
+  const std::string headers =
+      header(":method", "POST") + header(":scheme", "http") +
+      header(":path", "/dfdaemon.v2.DfdaemonDownload/" + std::string(method)) +
+      header(":authority", "localhost") + header("te", "trailers") +
+      header("content-type", "application/grpc") + header("grpc-timeout", timeout);
+  return h2_frame(1, 4, stream, headers) +
+         h2_frame(
+             0, 1, stream,
+             std::string(1, '\0') + big_endian(static_cast<std::uint32_t>(bytes.size())) + bytes);
+}
+
 std::string h2_download(std::uint32_t stream, const common::v2::Download& download,
                         std::string_view timeout) {
   dfdaemon::v2::DownloadTaskRequest request;
   *request.mutable_download() = download;
-  const std::string message = request.SerializeAsString();
-  const std::string headers = header(":method", "POST") + header(":scheme", "http") +
-                              header(":path", "/dfdaemon.v2.DfdaemonDownload/DownloadTask") +
-                              header(":authority", "localhost") + header("te", "trailers") +
-                              header("content-type", "application/grpc") +
-                              header("grpc-timeout", timeout);
-  return h2_frame(1, 4, stream, headers) +
-         h2_frame(0, 1, stream,
-                  std::string(1, '\0') + big_endian(static_cast<std::uint32_t>(message.size())) +
-                      message);
+  return h2_call(stream, "DownloadTask", request, timeout);
 }
 
 RawClient::RawClient(const PeerWorld& world) {

@@ -19,7 +19,9 @@ void open_to_all(const PeerWorld& world);
 std::string h2_frame(char type, char flags, std::uint32_t stream, std::string_view payload);
 // A client's first words; it has no limit for what it is sent.
 std::string h2_greeting();
-// A whole DownloadTask request on that stream, with that grpc-timeout.
+// A whole request on that stream, with that grpc-timeout.
+std::string h2_call(std::uint32_t stream, std::string_view method,
+                    const google::protobuf::Message& message, std::string_view timeout = "1H");
 std::string h2_download(std::uint32_t stream, const common::v2::Download& download,
                         std::string_view timeout = "1H");
 

@@ -6,9 +6,15 @@
 #include <utility>
 
 namespace perch::peer {
+namespace {
+
+const grpc::Status kRestarting(grpc::StatusCode::UNAVAILABLE, "the peer restarts: ask again");
+
+}  // namespace
 
 void Calls::begin(ResponseStream& stream, const Caller& caller,
                   const dfdaemon::v2::DownloadTaskRequest& request) {
+  if (refusing_) return stream.finish(kRestarting);
   auto read = read_request(request);
   if (!read) return stream.finish(read.error());
   if (running_.size() >= room_.limits.calls) {
@@ -34,10 +40,8 @@ void Calls::on_cancelled(ResponseStream& stream) {
   }
 }
 
-void Calls::end_all(const std::string& reason) {
-  while (!running_.empty()) {
-    running_.begin()->second->finish({grpc::StatusCode::UNAVAILABLE, reason});
-  }
+void Calls::end_all() {
+  while (!running_.empty()) running_.begin()->second->finish(kRestarting);
 }
 
 void Calls::end(const ResponseStream* stream) {

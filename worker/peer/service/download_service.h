@@ -2,13 +2,17 @@
 // DownloadService: dfdaemon.v2.DfdaemonDownload for the connections of one caller. A gRPC call does
 // not tell which connection it came by, so who calls is a property of the service object, not of
 // the call: there is one for each caller (ServerPool). Its methods run on gRPC's threads, read the
-// request and post it to the loop.
+// request and post it to the loop; what is above the limits is refused before it is read.
 #pragma once
 
 #include <dfdaemon.grpc.pb.h>
 
+#include <limits>
+#include <optional>
+
 #include "worker/peer/service/calls.h"
 #include "worker/peer/service/mailbox.h"
+#include "worker/peer/service/service_limits.h"
 #include "worker/peer/service/stored_tasks.h"
 
 namespace perch::peer {
@@ -18,6 +22,14 @@ struct ServiceRoom {
   Mailbox& mailbox;
   Calls& calls;
   StoredTasks& tasks;
+};
+
+// What all callers' calls may take together; likewise.
+struct ServiceAllowances {
+  explicit ServiceAllowances(const ServiceLimits& limits)
+      : calls(limits.calls + limits.other_calls), reply_bytes(limits.reply_bytes) {}
+  Allowance calls;
+  Allowance reply_bytes;
 };
 
 // Every method gets bytes, not messages: a request that cannot be read is answered by us.
@@ -32,8 +44,8 @@ using ByteMethods = dfdaemon::v2::DfdaemonDownload::WithRawCallbackMethod_Downlo
 
 class DownloadService final : public ByteMethods<dfdaemon::v2::DfdaemonDownload::Service> {
  public:
-  DownloadService(const ServiceRoom& room, Caller caller)
-      : room_(room), caller_(std::move(caller)) {}
+  DownloadService(const ServiceRoom& room, ServiceAllowances& allowances, Caller caller)
+      : room_(room), allowances_(allowances), caller_(std::move(caller)) {}
 
   using Context = grpc::CallbackServerContext;
   using Bytes = grpc::ByteBuffer;
@@ -48,12 +60,18 @@ class DownloadService final : public ByteMethods<dfdaemon::v2::DfdaemonDownload:
   grpc::ServerUnaryReactor* DeleteLocalTask(Context* context, const Bytes* request,
                                             Bytes* reply) override;
 
+  // Where no call is open: none reaches the loop any more, so gRPC's server can be shut down there.
+  bool close() { return open_calls_.close(); }
+
  private:
+  std::optional<OpenCall> open_call();
   template <class Request, class Answer>
   grpc::ServerUnaryReactor* answer_on_loop(Context* context, const Bytes* request, Bytes* reply,
                                            Answer answer);
 
   const ServiceRoom room_;
+  ServiceAllowances& allowances_;
+  Allowance open_calls_{std::numeric_limits<std::size_t>::max()};
   const Caller caller_;
 };
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mailbox: how gRPC's threads speak to the loop. Letters are functions, run on the loop in the
-// order they were posted. Nothing else in the peer is shared between threads.
+// order they were posted, some at each turn. Nothing else in the peer is shared between threads but
+// an Allowance.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <mutex>
-#include <vector>
 
 #include "common/loop/async.h"
 
@@ -23,10 +24,10 @@ class Mailbox {
   void close();
 
  private:
-  void deliver();
+  void deliver(std::size_t most);
 
   std::mutex mutex_;
-  std::vector<Letter> letters_;
+  std::deque<Letter> letters_;
   bool closed_ = false;
   Async wake_;
 };

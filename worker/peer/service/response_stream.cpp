@@ -6,15 +6,25 @@
 namespace perch::peer {
 
 ResponseStream::ResponseStream(Mailbox& mailbox, Owner& owner, grpc::CallbackServerContext& context,
-                               OnOpen on_open)
-    : mailbox_(mailbox), owner_(owner), context_(context), on_open_(std::move(on_open)) {
+                               OpenCall open_call, OnOpen on_open)
+    : mailbox_(mailbox),
+      owner_(owner),
+      context_(context),
+      on_open_(std::move(on_open)),
+      open_call_(std::move(open_call)) {
   StartSendInitialMetadata();
 }
 
-void ResponseStream::OnSendInitialMetadataDone(bool /*ok*/) {
-  if (!mailbox_.post([this] { on_open_(*this); })) {
+void ResponseStream::OnSendInitialMetadataDone(bool ok) {
+  if (!mailbox_.post([this, ok] { open(ok); })) {
     finish({grpc::StatusCode::UNAVAILABLE, "the peer is stopping"});
   }
+}
+
+// The letter of a cancellation may have been read before this one, when nobody knew the stream.
+void ResponseStream::open(bool ok) {
+  if (!ok || context_.IsCancelled()) return finish(grpc::Status::CANCELLED);
+  on_open_(*this);
 }
 
 void ResponseStream::write(const grpc::ByteBuffer& message) {

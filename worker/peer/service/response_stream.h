@@ -10,9 +10,16 @@
 
 #include <functional>
 
+#include "worker/peer/service/allowance.h"
 #include "worker/peer/service/mailbox.h"
 
 namespace perch::peer {
+
+// A call's share of what may be open, until gRPC is done with it: of its server's, and of all's.
+struct OpenCall {
+  Allowance::Share here;
+  Allowance::Share of_all;
+};
 
 class ResponseStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
@@ -27,7 +34,7 @@ class ResponseStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   // On the loop, once the client has the head of the answer: from then on writes may be made.
   using OnOpen = std::function<void(ResponseStream& stream)>;
   ResponseStream(Mailbox& mailbox, Owner& owner, grpc::CallbackServerContext& context,
-                 OnOpen on_open);
+                 OpenCall open_call, OnOpen on_open);
 
   // One at a time: the next after on_written. gRPC has its own hold of the message afterwards, so
   // that each part of it is let go as soon as it is sent.
@@ -42,10 +49,13 @@ class ResponseStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnDone() override { delete this; }
 
  private:
+  void open(bool ok);
+
   Mailbox& mailbox_;
   Owner& owner_;
   grpc::CallbackServerContext& context_;
   OnOpen on_open_;
+  OpenCall open_call_;
 };
 
 }  // namespace perch::peer

@@ -40,9 +40,9 @@ std::unique_ptr<grpc::Server> make_server(DownloadService& service, const Servic
 }  // namespace
 
 struct ServerPool::Server {
-  Server(const ServiceRoom& room, const Caller& caller, const ServiceLimits& limits,
-         const grpc::ResourceQuota& quota)
-      : service(room, caller), grpc(make_server(service, limits, quota)) {}
+  Server(const ServiceRoom& room, ServiceAllowances& allowances, const Caller& caller,
+         const ServiceLimits& limits, const grpc::ResourceQuota& quota)
+      : service(room, allowances, caller), grpc(make_server(service, limits, quota)) {}
 
   void set_serving(bool serving) const {
     auto* health = grpc->GetHealthCheckService();
@@ -55,7 +55,7 @@ struct ServerPool::Server {
 };
 
 ServerPool::ServerPool(Loop& loop, const ServiceLimits& limits, const ServiceRoom& room)
-    : limits_(limits), room_(room), connections_(loop, limits.clients) {
+    : limits_(limits), room_(room), allowances_(limits), connections_(loop, limits.clients) {
   quota_.Resize(limits.queued_bytes);
   grpc::EnableDefaultHealthCheckService(true);
   // Never given back: the last reference waits for gRPC's own poller, which can take 10 s, and the
@@ -95,16 +95,17 @@ Result<ServerPool::Server*> ServerPool::server_of(const Caller& caller) {
         fmt::format("serve user {}: {} different users are connected", caller.uid, servers_.size()),
         ENFILE);
   }
-  auto server = std::make_unique<Server>(room_, caller, limits_, quota_);
+  auto server = std::make_unique<Server>(room_, allowances_, caller, limits_, quota_);
   PERCH_CHECK(server->grpc != nullptr);
   server->set_serving(serving_);
   return servers_.emplace(caller, std::move(server)).first->second.get();
 }
 
-// Its server has nothing to wait for.
+// Its server has nothing to wait for: a call that is still open would wait for the loop, which is
+// here.
 void ServerPool::forget_somebody_gone() {
   for (auto entry = servers_.begin(); entry != servers_.end(); ++entry) {
-    if (connections_.any_of(entry->first)) continue;
+    if (connections_.any_of(entry->first) || !entry->second->service.close()) continue;
     entry->second->grpc->Shutdown(std::chrono::system_clock::now());
     servers_.erase(entry);
     return;

@@ -42,6 +42,7 @@ class ServerPool {
 
   ServiceLimits limits_;
   ServiceRoom room_;
+  ServiceAllowances allowances_;
   Connections connections_;
   grpc::ResourceQuota quota_;
   bool serving_ = true;
