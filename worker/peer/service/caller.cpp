@@ -2,11 +2,13 @@
 #include "worker/peer/service/caller.h"
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <utility>
 
 #include "common/posix/unix_socket.h"
@@ -39,13 +41,12 @@ bool set_thread_groups(const std::vector<gid_t>& groups) {
   return ::syscall(SYS_setgroups, groups.size(), groups.data()) == 0;
 }
 
-void set_fs_ids(uid_t uid, gid_t gid) {
+bool set_fs_ids(uid_t uid, gid_t gid) {
   // The group first: as another user we could not any more. Neither call reports a failure; what
   // they return is the id before, so the second call tells what the first one did.
   ::setfsgid(gid);
   ::setfsuid(uid);
-  PERCH_CHECK(static_cast<gid_t>(::setfsgid(gid)) == gid);
-  PERCH_CHECK(static_cast<uid_t>(::setfsuid(uid)) == uid);
+  return static_cast<gid_t>(::setfsgid(gid)) == gid && static_cast<uid_t>(::setfsuid(uid)) == uid;
 }
 
 }  // namespace
@@ -64,15 +65,15 @@ Result<ActingAs> ActingAs::begin(const Caller& caller) {
   const uid_t own = ::geteuid();
   if (caller.uid == kOverflowUid) return fail("act for a user that has no id here", EPERM);
   if (caller.uid == own) return ActingAs(false);
-  if (own != 0)
-    return fail("act for user " + std::to_string(caller.uid) + " without being root", EPERM);
+  const std::string what = "act for user " + std::to_string(caller.uid);
+  if (own != 0) return fail(what + " without being root", EPERM);
+  // An id that is not mapped in this user namespace is refused, too.
+  const std::string refused = what + ": it needs CAP_SETUID and CAP_SETGID, and ids known here";
+  const auto groups = own_groups();
+  if (!set_thread_groups(caller.groups)) return fail(refused, EPERM);
   ActingAs acting(true);
-  acting.own_groups_ = own_groups();
-  if (!set_thread_groups(caller.groups)) {
-    acting.switched_ = false;
-    return fail("setgroups");
-  }
-  set_fs_ids(caller.uid, caller.gid);
+  acting.own_groups_ = groups;
+  if (!set_fs_ids(caller.uid, caller.gid)) return fail(refused, EPERM);
   return acting;
 }
 
@@ -81,8 +82,16 @@ ActingAs::ActingAs(ActingAs&& other) noexcept
 
 ActingAs::~ActingAs() {
   if (!switched_) return;
-  set_fs_ids(::geteuid(), ::getegid());
+  PERCH_CHECK(set_fs_ids(::geteuid(), ::getegid()));
   PERCH_CHECK(set_thread_groups(own_groups_));
+}
+
+void give_up_reserves() {
+  __user_cap_header_struct who{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  PERCH_CHECK(::syscall(SYS_capget, &who, sets.data()) == 0);
+  sets[CAP_TO_INDEX(CAP_SYS_RESOURCE)].effective &= ~CAP_TO_MASK(CAP_SYS_RESOURCE);
+  PERCH_CHECK(::syscall(SYS_capset, &who, sets.data()) == 0);
 }
 
 }  // namespace perch::peer

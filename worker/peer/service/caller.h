@@ -29,8 +29,8 @@ struct Caller {
 // every path, group and ACL. Other threads are not touched (setfsuid(2) is per thread).
 class ActingAs {
  public:
-  // EPERM when we are not root and the caller is another user, and for the overflow user, which
-  // stands for anybody of another user namespace.
+  // EPERM when the caller is another user and we are not root, or have not the capabilities that it
+  // takes, and for the overflow user, which stands for anybody of another user namespace.
   static Result<ActingAs> begin(const Caller& caller);
   ~ActingAs();
   ActingAs(ActingAs&& other) noexcept;
@@ -41,5 +41,9 @@ class ActingAs {
   bool switched_;
   std::vector<gid_t> own_groups_;
 };
+
+// For the whole process: it starts its other threads afterwards. A disk that is full for others, by
+// a quota or but for what is reserved for root, is then full for root as well.
+void give_up_reserves();
 
 }  // namespace perch::peer

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // OutputFile: the file a caller asked to have written. The path is the caller's choice, so all that
-// touches it happens with the caller's rights (ActingAs); nothing is visible at it before commit(),
-// which renames a temporary file of the same directory. A symlink at the path is replaced or
-// refused, never followed.
+// touches it happens with the caller's rights (ActingAs); nothing is visible at it before commit():
+// until then the file has no name, where the file system can do that, and so goes with the peer. A
+// symlink at the path is replaced or refused, never followed.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ enum class Overwrite : bool { No, Yes };
 class OutputFile {
  public:
   // EACCES or EPERM when the caller may not write there, EEXIST when something is there already
-  // that may not be overwritten, EINVAL for a path that is not absolute.
+  // that may not be overwritten or is no file, EISDIR, EINVAL for a path that is not absolute.
   static Result<OutputFile> create(const Caller& caller, const std::string& path,
                                    Overwrite overwrite);
   // The same with the file at `data_path` itself under another name: a hard link. EXDEV across file
@@ -38,6 +38,7 @@ class OutputFile {
   OutputFile(Caller caller, UniqueFd directory, std::string name, Overwrite overwrite);
   static Result<OutputFile> prepare(const Caller& caller, const std::string& path,
                                     Overwrite overwrite);
+  Result<void> give_name();
 
   Caller caller_;
   UniqueFd directory_;
