@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -14,6 +16,7 @@
 #include "worker/peer/client/client_options.h"
 #include "worker/peer/peer.h"
 #include "worker/peer/serve_options.h"
+#include "worker/peer/service/caller.h"
 
 namespace {
 
@@ -23,10 +26,21 @@ using std::chrono::steady_clock;
 constexpr int kExitTrouble = 1;
 constexpr int kExitUsage = 2;
 
+// Where one is closed the next file would get its number, and what is printed would go there.
+void open_standard_descriptors() {
+  int fd = -1;
+  do {
+    fd = ::open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
 int serve(const PeerOptions& options, steady_clock::time_point started) {
   spdlog::set_default_logger(spdlog::stderr_logger_st("perch-peer"));
   curl_global_init(CURL_GLOBAL_DEFAULT);
+  give_up_reserves();
   (void)std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
+  (void)std::signal(SIGPIPE, SIG_IGN);  // nobody reads the log any more: no reason to end
   // Without a boot id nothing of earlier processes is believed unseen.
   const std::string boot_id = current_boot_id().value_or("");
   auto store = Store::open(options.store,
@@ -58,6 +72,7 @@ std::string chosen(const CLI::App& app) {
 
 int main(int argc, char** argv) {
   const auto started = steady_clock::now();
+  open_standard_descriptors();
   CLI::App app("A peer that downloads by pieces and survives its own death under perch");
   app.name("perch-peer")->require_subcommand(1);
   app.set_version_flag("--version", "perch-peer " PERCH_VERSION, "Print the version");
