@@ -17,6 +17,8 @@ using dfdaemon::v2::DownloadTaskResponse;
 using enum grpc::StatusCode;
 
 constexpr std::size_t kReadBlock = 256U << 10U;
+// A piece has up to 64 MiB, and all the others wait while the loop copies.
+constexpr std::uint64_t kCopyATurn = 1U << 20U;
 
 ByteRange shared_part(ByteRange a, ByteRange b) {
   const std::uint64_t begin = std::max(a.begin, b.begin);
@@ -53,7 +55,8 @@ DownloadCall::DownloadCall(const CallRoom& room, ResponseStream& stream, Caller 
       request_(std::move(request)),
       on_end_(std::move(on_end)),
       timeout_(room.loop, [this](auto) { on_timeout(); }),
-      stall_(room.loop, [this](auto) { give_up(); }) {}
+      stall_(room.loop, [this](auto) { give_up(); }),
+      next_copy_(room.loop, [this](auto) { advance(); }) {}
 
 DownloadCall::~DownloadCall() {
   if (download_) download_->unsubscribe(*this);
@@ -90,17 +93,18 @@ void DownloadCall::advance() {
   if (!download_->known()) return;
   if (!started_) return send_started();
   if (is_left_behind()) return finish(status_of(changed_file()));
+  if (next_copy_.armed()) return;
+  if (copying_) return copy_some();
   while (next_ < download_->finished().size()) {
     const std::uint32_t number = download_->finished()[next_++];
     // One that is to be fetched again comes again.
-    if (is_wanted(number) && download_->files().done(number)) return send_piece(number);
+    if (is_wanted(number) && download_->files().done(number)) return begin_piece(number);
   }
   if (left_.empty() && (request_.range || download_->complete())) conclude();
 }
 
 bool DownloadCall::is_left_behind() const {
-  return sent_generation_ && !request_.download.digest &&
-         *sent_generation_ != download_->files().manifest().generation;
+  return !request_.download.digest && generation_ != download_->files().manifest().generation;
 }
 
 bool DownloadCall::wants(ByteRange bytes) const {
@@ -114,6 +118,7 @@ bool DownloadCall::is_wanted(std::uint32_t number) const {
 void DownloadCall::send_started() {
   started_ = true;
   const TaskFiles& files = download_->files();
+  generation_ = files.manifest().generation;
   const std::uint64_t length = files.layout().length;
   wanted_ = shared_part({0, length}, request_.range.value_or(ByteRange{0, length}));
   if (request_.range && wanted_.size() == 0) {
@@ -137,17 +142,38 @@ void DownloadCall::send_started() {
   send(std::move(message), {});
 }
 
-void DownloadCall::send_piece(std::uint32_t number) {
-  left_.erase(number);
+void DownloadCall::begin_piece(std::uint32_t number) {
   const TaskFiles& files = download_->files();
-  sent_generation_ = files.manifest().generation;
-  const ByteRange range = files.layout().piece(number);
   if (has_other_names(files)) {
     const auto right = is_as_recorded(files, number);
     if (!right) return finish({INTERNAL, right.error().text()});
     if (!*right) return finish_with_damage();
   }
-  if (auto copied = copy_to_output(range); !copied) return finish(output_status(copied.error()));
+  if (!output_) return send_piece(number);
+  copying_ = Copying{number, shared_part(files.layout().piece(number), wanted_)};
+  copy_some();
+}
+
+void DownloadCall::copy_some() {
+  const std::uint32_t number = copying_->piece;
+  ByteRange& rest = copying_->rest;
+  const ByteRange part{rest.begin, rest.begin + std::min(rest.size(), kCopyATurn)};
+  const int data_fd = download_->files().data_fd();
+  if (auto copied = output_->copy(data_fd, part, part.begin - wanted_.begin); !copied) {
+    return finish(output_status(copied.error()));
+  }
+  rest.begin = part.end;
+  if (rest.size() > 0) return next_copy_.arm(std::chrono::nanoseconds(0));
+  copying_.reset();
+  // One that was given up meanwhile is fetched, and comes, again.
+  if (!download_->files().done(number)) return advance();
+  send_piece(number);
+}
+
+void DownloadCall::send_piece(std::uint32_t number) {
+  left_.erase(number);
+  const TaskFiles& files = download_->files();
+  const ByteRange range = files.layout().piece(number);
   DownloadTaskResponse message;
   auto& piece = *message.mutable_download_piece_finished_response()->mutable_piece();
   describe(files, number, piece);
@@ -188,12 +214,6 @@ Result<void> DownloadCall::open_output() {
   if (!output) return std::unexpected(std::move(output.error()));
   output_.emplace(std::move(*output));
   return {};
-}
-
-Result<void> DownloadCall::copy_to_output(ByteRange piece) {
-  if (!output_) return {};
-  const ByteRange part = shared_part(piece, wanted_);
-  return output_->copy(download_->files().data_fd(), part, part.begin - wanted_.begin);
 }
 
 Result<void> DownloadCall::write_output() {

@@ -44,6 +44,9 @@ class DownloadCall final : public Download::Subscriber {
   void on_timeout();
   void advance();
   void send_started();
+  void begin_piece(std::uint32_t number);
+  // A part of the piece to the output file; the last part sends it.
+  void copy_some();
   void send_piece(std::uint32_t number);
   void send(dfdaemon::v2::DownloadTaskResponse message, const std::vector<grpc::Slice>& content);
   // The stored data is not what was recorded: the next call begins anew.
@@ -52,13 +55,12 @@ class DownloadCall final : public Download::Subscriber {
   void give_up();
   void end();
   [[nodiscard]] bool is_wanted(std::uint32_t number) const;
-  // What was sent is of a version that has been given up, and nothing tells the client's other
+  // What was told is of a version that has been given up, and nothing tells the client's other
   // bytes from it. A digest would: such a call gets all pieces again.
   [[nodiscard]] bool is_left_behind() const;
   // Everything was sent that was listed.
   void conclude();
   Result<void> open_output();
-  Result<void> copy_to_output(ByteRange piece);
   Result<void> write_output();
 
   const CallRoom& room_;
@@ -68,15 +70,21 @@ class DownloadCall final : public Download::Subscriber {
   std::function<void()> on_end_;
   std::shared_ptr<Download> download_;
   std::optional<OutputFile> output_;
-  ByteRange wanted_;                              // of the file; known once the file is
-  bool started_ = false;                          // the started message is out
-  bool writing_ = false;                          // gRPC has a message of ours
-  bool overdue_ = false;                          // the request's timeout is over
-  std::size_t next_ = 0;                          // in Download::finished()
-  std::set<std::uint32_t> left_;                  // listed, and not sent yet
-  std::optional<std::uint64_t> sent_generation_;  // of the last piece that was sent
+  ByteRange wanted_;              // of the file; known once the file is
+  bool started_ = false;          // the started message is out
+  bool writing_ = false;          // gRPC has a message of ours
+  bool overdue_ = false;          // the request's timeout is over
+  std::size_t next_ = 0;          // in Download::finished()
+  std::set<std::uint32_t> left_;  // listed, and not sent yet
+  std::uint64_t generation_ = 0;  // of what the started message told
+  struct Copying {
+    std::uint32_t piece = 0;
+    ByteRange rest;
+  };
+  std::optional<Copying> copying_;
   Timer timeout_;
   Timer stall_;  // until the client takes the message that gRPC has
+  Timer next_copy_;
 };
 
 }  // namespace perch::peer
