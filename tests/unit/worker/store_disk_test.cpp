@@ -95,15 +95,15 @@ TEST_CASE("a file longer than the store may be is refused, whether its length is
   CHECK(store->create(kOtherId, manifest_of(2500)).has_value());
   const auto refused = store->create(kId, manifest_of(2501));
   REQUIRE_FALSE(refused.has_value());
-  CHECK(refused.error().is(ENOSPC));
+  CHECK(refused.error().is(EFBIG));
   CHECK(refused.error().text() ==
-        world.path("data") + ": 2501 bytes, and --store-max is 2500: No space left on device");
+        world.path("data") + ": 2501 bytes, and --store-max is 2500: File too large");
   CHECK(store->list().size() == 1);
 
   auto endless = store->create_unsized(kId, {"http://origin/file", {0, 4U << 20U}, {}, 1});
   REQUIRE(endless.has_value());
   REQUIRE(endless->append(0, bytes(block(2500))).has_value());
-  CHECK(endless->append(0, bytes("x")).error().is(ENOSPC));
+  CHECK(endless->append(0, bytes("x")).error().is(EFBIG));
 }
 
 TEST_CASE("data that could not be synced is not believed, as the kernel would have it") {

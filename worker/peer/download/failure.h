@@ -29,8 +29,9 @@ inline Failure changed_file() {
   return {Failure::Kind::Changed, "the file changed at the origin: ask again"};
 }
 
-// Of the disk.
+// Of the disk. A file above a limit on its size does not become shorter by waiting.
 inline Failure failure_of(const Error& error) {
+  if (error.is(EFBIG)) return {Failure::Kind::Unsupported, error.text()};
   const bool full = error.is(ENOSPC) || error.is(EDQUOT);
   return {full ? Failure::Kind::NoSpace : Failure::Kind::Internal, error.text()};
 }

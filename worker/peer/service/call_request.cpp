@@ -251,7 +251,6 @@ grpc::Status output_status(const Error& error) {
   if (error.is(ENOENT) || error.is(ENOTDIR)) return {NOT_FOUND, text};
   if (error.is(EINVAL) || error.is(ENAMETOOLONG) || error.is(EISDIR))
     return {INVALID_ARGUMENT, text};
-  if (error.is(ENOSPC) || error.is(EDQUOT)) return {RESOURCE_EXHAUSTED, text};
   return {FAILED_PRECONDITION, text};
 }
 

@@ -56,7 +56,7 @@ Result<void> must_fit(std::uint64_t length, const Directory& task, const StoreCo
   if (!context.max_bytes || length <= *context.max_bytes) return {};
   return fail(task.path_of(kData) + ": " + std::to_string(length) + " bytes, and --store-max is " +
                   std::to_string(*context.max_bytes),
-              ENOSPC);
+              EFBIG);
 }
 
 }  // namespace

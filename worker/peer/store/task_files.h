@@ -35,7 +35,8 @@ class TaskFiles {
   // What is there. ENOENT in the error when no manifest is; no code when the task can only be begun
   // anew, with the reason.
   static Result<TaskFiles> open(Directory task, const std::string& id, const StoreContext& context);
-  // Begins anew, whatever was there before. ENOSPC or EDQUOT when the file will not fit.
+  // Begins anew, whatever was there before. ENOSPC or EDQUOT when the file will not fit,
+  // EFBIG when it never would.
   static Result<TaskFiles> create(Directory task, Manifest manifest, const StoreContext& context);
   // A file whose length only its end will tell: layout().length is what has come so far. Without a
   // manifest until settle(), it does not outlive the process.
