@@ -41,11 +41,14 @@ grpc::Status DownloadStream::finish() {
   return status;
 }
 
-// One operation at a time is under way, so its tag says nothing.
+// One operation at a time is under way, so its tag says nothing. Messages that follow each other
+// fast tick, too: else a signal would have to wait for all of them.
 bool DownloadStream::wait() {
   void* tag = nullptr;
   bool ok = false;
-  while (queue_.AsyncNext(&tag, &ok, Clock::now() + kTick) == grpc::CompletionQueue::TIMEOUT) {
+  auto next = grpc::CompletionQueue::TIMEOUT;
+  while (next == grpc::CompletionQueue::TIMEOUT) {
+    next = queue_.AsyncNext(&tag, &ok, Clock::now() + kTick);
     tick_();
   }
   return ok;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// DownloadStream: one DownloadTask call, read message by message. While it waits it calls `tick`
-// every now and then, on the same thread; so one thread can look at the clock and at signals, too.
+// DownloadStream: one DownloadTask call, read message by message. It calls `tick` after each
+// message and, while it waits, every now and then, on the same thread; so one thread can look at
+// the clock and at signals, too.
 #pragma once
 
 #include <dfdaemon.grpc.pb.h>

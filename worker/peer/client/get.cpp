@@ -14,6 +14,7 @@
 #include "worker/peer/client/pieces.h"
 #include "worker/peer/client/progress.h"
 #include "worker/peer/client/retry.h"
+#include "worker/peer/client/terminal.h"
 #include "worker/peer/client/wish.h"
 #include "worker/peer/store/crc32c.h"
 #include "worker/peer/store/manifest.h"
@@ -82,6 +83,16 @@ class Getter {
 
  private:
   Ending timed_out() const { return peer::timed_out(options_.peer, *channel_, trouble_); }
+
+  bool may_go_on() { return !interruption_.wait(milliseconds::zero()) && Clock::now() < deadline_; }
+
+  // What went wrong with a file that has come.
+  Ending file_trouble(const Error& error) {
+    if (!error.is(ECANCELED)) return local_trouble(error);
+    if (interruption_.came()) return {};
+    return peer::timed_out(options_.peer, *channel_,
+                           "all had come, but was not yet checked and written");
+  }
 
   Outcome call() {
     const DownloadTaskRequest request = next_request();
@@ -166,13 +177,15 @@ class Getter {
 
   Outcome conclude() {
     if (!pieces_.complete()) return Ending{ExitCode::Refused, "the peer left out pieces"};
+    const auto may_go_on = [this] { return this->may_go_on(); };
     if (file_ && wish_.digest) {
-      const auto matches = file_->matches(*wish_.digest);
-      if (!matches) return local_trouble(matches.error());
+      const auto matches = file_->matches(*wish_.digest, may_go_on);
+      if (!matches) return file_trouble(matches.error());
       if (!*matches) return on_wrong_digest();
     }
+    if (interruption_.wait(milliseconds::zero())) return Ending{};
     if (file_) {
-      if (auto done = file_->commit(); !done) return local_trouble(done.error());
+      if (auto done = file_->commit(may_go_on); !done) return file_trouble(done.error());
     }
     progress_.conclude(file_ ? file_->path() : wish_.output);
     return Ending{};
@@ -225,7 +238,7 @@ ExitCode get(const GetOptions& options) {
   const Ending ending = try_get(options, interruption);
   interruption.end_process();
   if (!ending.reason.empty()) {
-    fmt::print(stderr, "perch-peer get {}: {}\n", printable(shown_url(options.url)), ending.reason);
+    say(fmt::format("perch-peer get {}: {}\n", printable(shown_url(options.url)), ending.reason));
   }
   return ending.exit;
 }

@@ -3,14 +3,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@ namespace perch::peer {
 namespace {
 
 constexpr std::uint64_t kBlock = 1U << 20U;
+constexpr int kPoll = 50;  // milliseconds
 
 std::string temporary_name(const std::string& name) {
   std::uint64_t number = 0;
@@ -44,19 +46,27 @@ Result<void> check_place(int directory, const std::string& name, const std::stri
   return {};
 }
 
-Result<void> write_all(int fd, std::span<const std::byte> data) {
+// To a reader that may stall: write(2) is called only where there is room, and with no more than
+// there is room for then (pipe(7)), so that it does not sleep where no signal is heard. Whoever
+// started us may have made the descriptor non-blocking.
+Result<void> write_all(int fd, std::span<const std::byte> data, const MayGoOn& may_go_on) {
   while (!data.empty()) {
-    const ssize_t wrote = ::write(fd, data.data(), data.size());
-    if (wrote < 0 && errno != EINTR) return fail("write");
+    if (!may_go_on()) return fail("write", ECANCELED);
+    pollfd waiting{.fd = fd, .events = POLLOUT, .revents = 0};
+    if (::poll(&waiting, 1, kPoll) <= 0) continue;
+    const ssize_t wrote = ::write(fd, data.data(), std::min<std::size_t>(data.size(), PIPE_BUF));
+    if (wrote < 0 && errno != EINTR && errno != EAGAIN) return fail("write");
     data = data.subspan(static_cast<std::size_t>(std::max<ssize_t>(wrote, 0)));
   }
   return {};
 }
 
 using Take = std::function<Result<void>(std::span<const std::byte>)>;
-Result<void> for_each_block(int fd, std::uint64_t length, const Take& take) {
+Result<void> for_each_block(int fd, std::uint64_t length, const MayGoOn& may_go_on,
+                            const Take& take) {
   std::vector<std::byte> block(std::min(kBlock, length));
   for (std::uint64_t at = 0; at < length;) {
+    if (!may_go_on()) return fail("stopped", ECANCELED);
     const auto part = std::span(block).first(std::min(kBlock, length - at));
     auto step = read_whole(fd, at, part);
     if (step) step = take(part);
@@ -132,17 +142,20 @@ Result<void> PartFile::write(std::uint64_t offset, std::span<const std::byte> da
   return {};
 }
 
-Result<bool> PartFile::matches(const Digest& digest) const {
+Result<bool> PartFile::matches(const Digest& digest, const MayGoOn& may_go_on) const {
   Hasher hasher(digest.kind);
-  auto read = for_each_block(file_.get(), length_, [&](std::span<const std::byte> block) {
-    hasher.add(block);
-    return Result<void>();
-  });
+  auto read =
+      for_each_block(file_.get(), length_, may_go_on, [&](std::span<const std::byte> block) {
+        hasher.add(block);
+        return Result<void>();
+      });
   if (!read) return fail_within("read " + path_, std::move(read.error()));
   return hasher.hex() == digest.hex;
 }
 
-Result<void> PartFile::commit() { return directory_ ? rename_to_path() : copy_to_stdout(); }
+Result<void> PartFile::commit(const MayGoOn& may_go_on) {
+  return directory_ ? rename_to_path() : copy_to_stdout(may_go_on);
+}
 
 Result<void> PartFile::rename_to_path() {
   const int directory = directory_.get();
@@ -158,10 +171,10 @@ Result<void> PartFile::rename_to_path() {
   return {};
 }
 
-Result<void> PartFile::copy_to_stdout() {
-  auto copied = for_each_block(file_.get(), length_, [](std::span<const std::byte> block) {
-    return write_all(STDOUT_FILENO, block);
-  });
+Result<void> PartFile::copy_to_stdout(const MayGoOn& may_go_on) const {
+  auto copied = for_each_block(
+      file_.get(), length_, may_go_on,
+      [&](std::span<const std::byte> block) { return write_all(STDOUT_FILENO, block, may_go_on); });
   if (!copied) return fail_within("stdout", std::move(copied.error()));
   return {};
 }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -17,6 +18,9 @@
 namespace perch::peer {
 
 enum class Existing { Keep, Replace };
+
+// Asked between the blocks of what may take long; false ends it, with ECANCELED.
+using MayGoOn = std::function<bool()>;
 
 class PartFile {
  public:
@@ -32,9 +36,9 @@ class PartFile {
   // Takes the room on the disk: ENOSPC or EFBIG now rather than later.
   Result<void> resize(std::uint64_t length);
   Result<void> write(std::uint64_t offset, std::span<const std::byte> data);
-  Result<bool> matches(const Digest& digest) const;
+  Result<bool> matches(const Digest& digest, const MayGoOn& may_go_on) const;
   // EEXIST when something came to be at the path meanwhile that is to be kept.
-  Result<void> commit();
+  Result<void> commit(const MayGoOn& may_go_on);
 
   // For people: the path, or "stdout".
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -45,7 +49,7 @@ class PartFile {
   [[nodiscard]] std::string name() const;
   Result<void> create();
   Result<void> rename_to_path();
-  Result<void> copy_to_stdout();
+  Result<void> copy_to_stdout(const MayGoOn& may_go_on) const;
 
   std::string path_;
   Existing existing_ = Existing::Keep;

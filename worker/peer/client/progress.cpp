@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "common/value/human.h"
 #include "worker/peer/client/terminal.h"
 
@@ -17,9 +15,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kRedraw{100};
 constexpr milliseconds kLine{5'000};
 constexpr const char* kClearLine = "\r\x1b[K";
-
-// By no means that throws: a reader that went away ends no download.
-void say(const std::string& text) { (void)std::fputs(text.c_str(), stderr); }
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
@@ -18,5 +19,7 @@ std::optional<std::size_t> columns_of(int fd) {
   const bool known = ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
   return known ? size.ws_col : kUsualColumns;
 }
+
+void say(const std::string& text) { (void)std::fputs(text.c_str(), stderr); }
 
 }  // namespace perch::peer
