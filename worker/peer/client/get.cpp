@@ -169,6 +169,8 @@ class Getter {
     const auto verdict = verdict_of(status.error_code());
     if (verdict == ExitCode::TimedOut) return timed_out();
     if (verdict) return Ending{*verdict, reason};
+    // Only the word that it was all has not come. (What changed at the origin is asked for anew.)
+    if (file_ && pieces_.complete() && status.error_code() != grpc::ABORTED) return conclude();
     // The same again and again is said once.
     if (reason != trouble_) progress_.note("asking again: " + reason);
     trouble_ = reason;
