@@ -30,6 +30,20 @@ grpc::Status whole(const ScriptedPeer::Call& call) {
   return grpc::Status::OK;
 }
 
+// Of two pieces the first, and no more.
+grpc::Status begun(const ScriptedPeer::Call& call) {
+  (void)(call.starts("12345678", kHeaders) && call.sends("12345678", 0));
+  return call.waits();
+}
+
+// As on a file system that has no files without a name: there is no /proc to give them one.
+Command without_proc(Command command) {
+  const std::vector<std::string> before{
+      "unshare", "--mount", "sh", "-c", "umount -l /proc && exec \"$@\"", "sh"};
+  command.argv.insert(command.argv.begin(), before.begin(), before.end());
+  return command;
+}
+
 // A pipe with a reader that takes nothing unless told.
 struct StalledPipe {
   explicit StalledPipe(int flags) {
@@ -99,6 +113,38 @@ TEST_CASE("a client whose stdout takes no more ends by a signal, and at its time
     CHECK(client.err().ends_with(
         "not done in 1 s: all had come, but was not yet checked and written\n"));
   }
+}
+
+TEST_CASE("a client that is killed leaves nothing behind") {
+  ScriptedPeer peer;
+  peer.download = begun;
+  Process client(peer.get());
+  REQUIRE(wait_until([&] { return peer.calls() == 1; }));
+  client.signal(SIGKILL);
+  CHECK(client.wait() == killed_by(SIGKILL));
+  CHECK(peer.files_here() == 0);
+}
+
+TEST_CASE("where a file has a name from the start, that goes when the client ends") {
+  const bool can = run(without_proc({.argv = {"true"}})).ending == exited(0);
+  if (!have(can, "needs the right to unmount /proc in a namespace of its own")) return;
+  ScriptedPeer peer;
+  peer.download = begun;
+  Process client(without_proc(peer.get()));
+  REQUIRE(wait_until([&] { return peer.files_here() == 1; }));
+  client.signal(SIGTERM);
+  CHECK_MESSAGE(client.wait() == killed_by(SIGTERM), client.err());
+  CHECK(peer.files_here() == 0);
+
+  peer.piece_length = kPieceLength;
+  peer.download = whole;
+  for (const int exit : {0, 1}) {
+    const auto got = run(without_proc(peer.get()));
+    CHECK_MESSAGE(got.ending == exited(exit), got.err);
+  }
+  CHECK(run(without_proc(peer.get({"--force"}))).ending == exited(0));
+  CHECK(std::filesystem::file_size(peer.path("here/data")) == kFile.size());
+  CHECK(peer.files_here() == 1);
 }
 
 TEST_CASE("a stdout that somebody made non-blocking gets all of the file") {

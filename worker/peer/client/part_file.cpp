@@ -31,6 +31,8 @@ std::string temporary_name(const std::string& name) {
   return fmt::format(".{}.part-{:016x}", name.substr(0, 200), number);
 }
 
+std::string proc_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
 // Why what is at the path stands in the way; success where nothing does.
 Result<void> check_place(int directory, const std::string& name, const std::string& path,
                          Existing existing) {
@@ -116,6 +118,9 @@ PartFile::~PartFile() {
 std::string PartFile::name() const { return path_.substr(path_.rfind('/') + 1); }
 
 Result<void> PartFile::create() {
+  file_.reset(::openat(directory_.get(), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0666));
+  // Without /proc it would never get a name.
+  if (file_ && ::access(proc_path(file_.get()).c_str(), F_OK) == 0) return {};
   const std::string temporary = temporary_name(name());
   file_.reset(::openat(directory_.get(), temporary.c_str(),
                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
@@ -154,7 +159,24 @@ Result<bool> PartFile::matches(const Digest& digest, const MayGoOn& may_go_on) c
 }
 
 Result<void> PartFile::commit(const MayGoOn& may_go_on) {
-  return directory_ ? rename_to_path() : copy_to_stdout(may_go_on);
+  return directory_ ? put_at_path() : copy_to_stdout(may_go_on);
+}
+
+Result<void> PartFile::link_as(const std::string& name) {
+  const std::string from = proc_path(file_.get());
+  if (::linkat(AT_FDCWD, from.c_str(), directory_.get(), name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    return fail("write " + path_);
+  }
+  return {};
+}
+
+Result<void> PartFile::put_at_path() {
+  if (!temporary_.empty()) return rename_to_path();
+  if (existing_ == Existing::Keep) return link_as(name());
+  std::string temporary = temporary_name(name());
+  if (auto linked = link_as(temporary); !linked) return linked;
+  temporary_ = std::move(temporary);
+  return rename_to_path();
 }
 
 Result<void> PartFile::rename_to_path() {

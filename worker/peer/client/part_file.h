@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// PartFile: the file that is written, under a name of its own in the directory of its path, and at
-// its path only once it is committed. Whatever else happens to it, nothing of it stays. What was at
-// the path is not touched before; only a regular file or a symlink is ever replaced, a symlink as
-// such: it is not followed. For stdout it has no name, and commit() copies.
+// PartFile: the file that is written, in the directory of its path without a name, and at its path
+// only once it is committed. Whatever else happens to it, nothing of it stays. A file system that
+// has no such files gives it a name of its own, which SIGKILL alone leaves behind. What was at the
+// path is not touched before; only a regular file or a symlink is ever replaced, a symlink as such:
+// it is not followed. For stdout commit() copies.
 #pragma once
 
 #include <cstddef>
@@ -48,13 +49,16 @@ class PartFile {
       : path_(std::move(path)), existing_(existing), directory_(std::move(directory)) {}
   [[nodiscard]] std::string name() const;
   Result<void> create();
+  // Gives what has no name one that nobody else has.
+  Result<void> link_as(const std::string& name);
+  Result<void> put_at_path();
   Result<void> rename_to_path();
   Result<void> copy_to_stdout(const MayGoOn& may_go_on) const;
 
   std::string path_;
   Existing existing_ = Existing::Keep;
   UniqueFd directory_;     // where the path is; none for stdout
-  std::string temporary_;  // empty once there is nothing to remove
+  std::string temporary_;  // its name until it is at its path; empty where there is none
   UniqueFd file_;
   std::uint64_t length_ = 0;
 };
