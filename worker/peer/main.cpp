@@ -14,6 +14,7 @@
 #include <string>
 
 #include "worker/peer/client/client_options.h"
+#include "worker/peer/client/terminal.h"
 #include "worker/peer/peer.h"
 #include "worker/peer/serve_options.h"
 #include "worker/peer/service/caller.h"
@@ -86,7 +87,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "perch-peer: {}; see perch-peer {}--help\n", error.what(), chosen(app));
+    say(fmt::format("perch-peer: {}; see perch-peer {}--help\n", error.what(), chosen(app)));
     return kExitUsage;
   }
   if (*version) return print_version();

@@ -46,7 +46,7 @@ void tell_left_out(const grpc::ClientContext& context) {
   const auto left_out = trailer.find("perch-left-out");
   if (left_out == trailer.end()) return;
   const std::string_view count(left_out->second.data(), left_out->second.size());
-  fmt::print(stderr, "perch-peer: {} older tasks are left out\n", printable(count));
+  say(fmt::format("perch-peer: {} older tasks are left out\n", printable(count)));
 }
 
 Answer<std::vector<TaskView>> list(Connection& connection) {
@@ -147,7 +147,7 @@ Ending remove(const TaskOptions& options) {
 }
 
 ExitCode told(const std::string& command, const Ending& ending) {
-  if (!ending.reason.empty()) fmt::print(stderr, "perch-peer {}: {}\n", command, ending.reason);
+  if (!ending.reason.empty()) say(fmt::format("perch-peer {}: {}\n", command, ending.reason));
   return ending.exit;
 }
 
