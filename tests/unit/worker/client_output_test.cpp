@@ -31,4 +31,20 @@ TEST_CASE("where stderr cannot be written, the exit status tells as always") {
   }
 }
 
+TEST_CASE("ls tells where their answer cannot be written") {
+  ScriptedPeer peer;
+  peer.list = [](grpc::ServerContext&, dfdaemon::v2::ListLocalTasksResponse& response) {
+    response.add_tasks()->set_task_id(std::string(64, 'a'));
+  };
+  const UniqueFd full = full_device();
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"ls"}, {"ls", "--json"}}) {
+    CAPTURE(words.back());
+    Command command = peer.client(words);
+    command.fds = {{1, full.get()}};
+    const auto told = run(command);
+    CHECK(told.ending == exited(1));
+    CHECK(told.err == "perch-peer ls: stdout: No space left on device\n");
+  }
+}
+
 }  // namespace perch::test

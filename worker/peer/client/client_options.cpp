@@ -7,10 +7,14 @@ namespace {
 constexpr const char* kGetStatus =
     "Exit status: 0 done, 1 the output cannot be written, 2 usage, 3 refused by the peer or the\n"
     "origin, 4 not done in time, 5 wrong digest.";
-constexpr const char* kTaskStatus =
-    "Exit status: 0 done, 2 usage, 3 refused by the peer, 4 not done in time, 6 no such task.";
+constexpr const char* kStatStatus =
+    "Exit status: 0 done, 1 the output cannot be written, 2 usage, 3 refused by the peer,\n"
+    "4 not done in time, 6 no such task.";
 constexpr const char* kListStatus =
-    "Exit status: 0 done, 2 usage, 3 refused by the peer, 4 not done in time.";
+    "Exit status: 0 done, 1 the output cannot be written, 2 usage, 3 refused by the peer,\n"
+    "4 not done in time.";
+constexpr const char* kRemoveStatus =
+    "Exit status: 0 done, 2 usage, 3 refused by the peer, 4 not done in time, 6 no such task.";
 
 void add_peer(CLI::App& command, PeerAddress& peer) {
   command.add_option("--socket", peer.socket, "The peer's socket")
@@ -33,7 +37,9 @@ ClientCommands::ClientCommands(CLI::App& app)
   for (CLI::App* const command : {stat_, list_}) {
     command->add_flag("--json", json_, "For programs");
   }
+  stat_->footer(kStatStatus);
   list_->footer(kListStatus);
+  remove_->footer(kRemoveStatus);
 }
 
 CLI::App* ClientCommands::add_get(CLI::App& app) {
@@ -62,7 +68,6 @@ CLI::App* ClientCommands::add_get(CLI::App& app) {
 CLI::App* ClientCommands::add_task_command(CLI::App& app, const char* name, const char* purpose) {
   auto* command = app.add_subcommand(name, purpose);
   add_peer(*command, task_options_.peer);
-  command->footer(kTaskStatus);
   return command;
 }
 

@@ -151,26 +151,27 @@ ExitCode told(const std::string& command, const Ending& ending) {
   return ending.exit;
 }
 
-ExitCode show(const std::string& text) {
-  (void)std::fputs(text.c_str(), stdout);
-  return ExitCode::Done;
+ExitCode show(const std::string& command, const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return ExitCode::Done;
+  return told(command, local_trouble(Error::from_errno(errno, "stdout")));
 }
 
 }  // namespace
 
 ExitCode stat_task(const TaskOptions& options) {
+  const std::string command = "stat " + printable(shown_url(options.task));
   const auto task = stat(options);
-  if (!task) return told("stat " + printable(shown_url(options.task)), task.error());
-  return show(options.format == Format::Json ? task_json(*task) : task_page(*task));
+  if (!task) return told(command, task.error());
+  return show(command, options.format == Format::Json ? task_json(*task) : task_page(*task));
 }
 
 ExitCode list_tasks(const TaskOptions& options) {
   const auto tasks = list_whole(options);
   if (!tasks) return told("ls", tasks.error());
-  if (options.format == Format::Json) return show(tasks_json(*tasks));
+  if (options.format == Format::Json) return show("ls", tasks_json(*tasks));
   const auto columns = columns_of(STDOUT_FILENO);
-  if (!columns) return show(task_lines(*tasks));
-  return show(task_table(*tasks, *columns, std::chrono::system_clock::now()));
+  if (!columns) return show("ls", task_lines(*tasks));
+  return show("ls", task_table(*tasks, *columns, std::chrono::system_clock::now()));
 }
 
 ExitCode remove_task(const TaskOptions& options) {
