@@ -26,4 +26,30 @@ TEST_CASE("a call that breaks once all has come is not made again") {
   CHECK(read_file(peer.path("here/data")).value() == "12345678");
 }
 
+TEST_CASE("pieces of versions that one field alone tells apart are not joined") {
+  using Fields = std::map<std::string, std::string>;
+  Fields first{{"etag", "W/\"a\""}, {"last-modified", "Thu, 01 Jan 2026 00:00:00 GMT"}};
+  Fields second = first;
+  SUBCASE("a weak ETag") { second["etag"] = "W/\"b\""; }
+  SUBCASE("the date, beside an ETag") {
+    first["etag"] = second["etag"] = "\"a\"";
+    second["last-modified"] = "Fri, 02 Jan 2026 00:00:00 GMT";
+  }
+  SUBCASE("the encoding") { second["content-encoding"] = "gzip"; }
+  ScriptedPeer peer;
+  peer.download = [&](const ScriptedPeer::Call& call) {
+    const bool later = call.number > 1;
+    const std::string content = later ? "abcdefgh" : "12345678";
+    if (!call.starts(content, later ? second : first)) return grpc::Status::CANCELLED;
+    for (std::uint32_t piece = call.download.range().start() == 0 ? 0 : 1;
+         piece < (later ? 2U : 1U); ++piece) {
+      (void)call.sends(content, piece);
+    }
+    return later ? grpc::Status::OK : kKilled;
+  };
+  const auto got = run(peer.get());
+  CHECK_MESSAGE(got.ending == exited(0), got.err);
+  CHECK(read_file(peer.path("here/data")).value() == "abcdefgh");
+}
+
 }  // namespace perch::test

@@ -17,7 +17,6 @@
 #include "worker/peer/client/terminal.h"
 #include "worker/peer/client/wish.h"
 #include "worker/peer/store/crc32c.h"
-#include "worker/peer/store/manifest.h"
 #include "worker/peer/store/shown_url.h"
 
 namespace perch::peer {
@@ -36,7 +35,7 @@ using Outcome = std::optional<Ending>;
 
 Offer offer_of(const DownloadTaskStartedResponse& started) {
   const Headers headers(started.response_header().begin(), started.response_header().end());
-  Offer offer{.version = validator_of(headers), .length = started.content_length()};
+  Offer offer{.version = offered_version(headers), .length = started.content_length()};
   for (const auto& piece : started.pieces()) {
     offer.pieces[piece.number()] = {piece.offset(), piece.offset() + piece.length()};
   }

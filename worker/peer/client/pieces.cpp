@@ -6,6 +6,16 @@
 
 namespace perch::peer {
 
+std::string offered_version(const Headers& headers) {
+  if (validator_of(headers).empty()) return "";
+  std::string version;
+  for (const char* const name : {"etag", "last-modified", "content-encoding"}) {
+    const auto field = headers.find(name);
+    version += field == headers.end() ? "\n" : field->second + "\n";
+  }
+  return version;
+}
+
 Fit Pieces::expect(Offer offer) {
   const bool same = offered_ && !offer.version.empty() && offer.version == offer_.version &&
                     offer.length == offer_.length &&

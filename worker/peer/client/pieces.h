@@ -8,9 +8,14 @@
 #include <optional>
 #include <string>
 
+#include "worker/peer/store/manifest.h"
 #include "worker/peer/store/piece_layout.h"
 
 namespace perch::peer {
+
+// What tells this version of a file from others, by the fields of its answer: all of these that
+// there are, as one alone may stay the same (a date has whole seconds). Empty where nothing does.
+std::string offered_version(const Headers& headers);
 
 // What a call is about to bring.
 struct Offer {
