@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/peer/client/connection.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grpcpp/create_channel.h>
+#include <unistd.h>
 
 #include <random>
 #include <thread>
@@ -11,6 +13,19 @@
 #include "worker/peer/client/retry.h"
 
 namespace perch::peer {
+namespace {
+
+// For gRPC a socket is a URI, in which many characters mean something else than in a path.
+std::string target_of(const std::string& socket) {
+  const bool abstract = socket.starts_with('@');
+  std::string target = abstract ? "unix-abstract:" : "unix:";
+  for (const char byte : socket.substr(abstract ? 1 : 0)) {
+    target += fmt::format("%{:02X}", static_cast<unsigned char>(byte));
+  }
+  return target;
+}
+
+}  // namespace
 
 std::shared_ptr<grpc::Channel> channel_to(const std::string& socket) {
   grpc::ChannelArguments arguments;
@@ -18,7 +33,17 @@ std::shared_ptr<grpc::Channel> channel_to(const std::string& socket) {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  return grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(target_of(socket), grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
+std::optional<Ending> barred_from(const std::string& socket) {
+  if (socket.starts_with('@')) return std::nullopt;
+  // What connect(2) asks for, without a connection.
+  if (::faccessat(AT_FDCWD, socket.c_str(), W_OK, AT_EACCESS) == 0 || errno != EACCES) {
+    return std::nullopt;
+  }
+  return Ending{ExitCode::Refused, Error::from_errno(EACCES, "connect " + socket).text()};
 }
 
 double chance() {
@@ -43,6 +68,7 @@ Connection::Connection(const PeerAddress& address)
       stub_(dfdaemon::v2::DfdaemonDownload::NewStub(channel_)) {}
 
 Ending Connection::make(const Call& call) {
+  if (auto barred = barred_from(address_.socket)) return *barred;
   Backoff backoff;
   std::string trouble;
   for (;;) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "worker/peer/client/exit_code.h"
@@ -26,7 +27,11 @@ struct PeerAddress {
   }
 };
 
+// A path, or "@name" for an abstract socket.
 std::shared_ptr<grpc::Channel> channel_to(const std::string& socket);
+
+// Where we may not connect, which no waiting changes: what to say. Else nothing.
+std::optional<Ending> barred_from(const std::string& socket);
 
 // In [0, 1).
 double chance();
@@ -43,6 +48,8 @@ class Connection {
   using Call = std::function<grpc::Status(Stub&, grpc::ClientContext&)>;
   // NOT_FOUND is NoSuchTask: these calls are about tasks.
   Ending make(const Call& call);
+  // The time that the address gives counts from now on.
+  void begin_anew() { deadline_ = address_.deadline(); }
 
  private:
   PeerAddress address_;

@@ -66,6 +66,7 @@ class Getter {
         deadline_(options.peer.deadline()) {}
 
   Ending run() {
+    if (auto barred = barred_from(options_.peer.socket)) return *barred;
     Backoff backoff;
     for (;;) {
       const std::uint64_t before = pieces_.received();

@@ -41,25 +41,29 @@ TaskView view_of(const StatLocalTaskResponse& task) {
 }
 
 // The answer of a peer with very many tasks holds the latest, and says how many others there are.
-void tell_left_out(const grpc::ClientContext& context) {
+struct List {
+  std::vector<TaskView> tasks{};
+  std::string left_out{};  // empty: none
+};
+
+std::string left_out_of(const grpc::ClientContext& context) {
   const auto& trailer = context.GetServerTrailingMetadata();
-  const auto left_out = trailer.find("perch-left-out");
-  if (left_out == trailer.end()) return;
-  const std::string_view count(left_out->second.data(), left_out->second.size());
-  say(fmt::format("perch-peer: {} older tasks are left out\n", printable(count)));
+  const auto count = trailer.find("perch-left-out");
+  if (count == trailer.end()) return "";
+  return printable(std::string_view(count->second.data(), count->second.size()));
 }
 
-Answer<std::vector<TaskView>> list(Connection& connection) {
+Answer<List> list(Connection& connection) {
+  List list;
   dfdaemon::v2::ListLocalTasksResponse response;
   const Ending asked = connection.make([&](auto& stub, auto& context) {
     grpc::Status status = stub.ListLocalTasks(&context, {}, &response);
-    if (status.ok()) tell_left_out(context);
+    if (status.ok()) list.left_out = left_out_of(context);
     return status;
   });
   if (asked.exit != ExitCode::Done) return std::unexpected(asked);
-  std::vector<TaskView> tasks;
-  for (const auto& task : response.tasks()) tasks.push_back(view_of(task));
-  return tasks;
+  for (const auto& task : response.tasks()) list.tasks.push_back(view_of(task));
+  return list;
 }
 
 // What only the other of both calls tells: the URL and the pieces.
@@ -83,11 +87,17 @@ bool is_beginning_of_id(const std::string& text) {
 }
 
 Answer<std::string> find_by_beginning(Connection& connection, const std::string& beginning) {
-  const auto tasks = list(connection);
-  if (!tasks) return std::unexpected(tasks.error());
+  const auto listed = list(connection);
+  if (!listed) return std::unexpected(listed.error());
   const auto begins = [&](const TaskView& task) { return task.id.starts_with(beginning); };
-  const auto count = std::ranges::count_if(*tasks, begins);
-  if (count == 1) return std::ranges::find_if(*tasks, begins)->id;
+  const auto count = std::ranges::count_if(listed->tasks, begins);
+  if (count < 2 && !listed->left_out.empty()) {
+    return std::unexpected(
+        Ending{ExitCode::NoSuchTask, "one of the " + listed->left_out +
+                                         " tasks that the peer does not list may begin like " +
+                                         "that, too: say the whole id"});
+  }
+  if (count == 1) return std::ranges::find_if(listed->tasks, begins)->id;
   return std::unexpected(
       Ending{ExitCode::NoSuchTask, count == 0 ? "no task begins like that"
                                               : fmt::format("{} tasks begin like that", count)});
@@ -123,10 +133,14 @@ Answer<TaskView> stat(const TaskOptions& options) {
 
 Answer<std::vector<TaskView>> list_whole(const TaskOptions& options) {
   Connection connection(options.peer);
-  auto tasks = list(connection);
-  if (!tasks) return tasks;
+  auto listed = list(connection);
+  if (!listed) return std::unexpected(listed.error());
+  if (!listed->left_out.empty()) {
+    say(fmt::format("perch-peer: {} older tasks are left out\n", listed->left_out));
+  }
   std::vector<TaskView> whole;
-  for (TaskView& task : *tasks) {
+  for (TaskView& task : listed->tasks) {
+    connection.begin_anew();  // very many tasks are no reason to give up
     const Ending asked = complete(connection, task);
     if (asked.exit == ExitCode::NoSuchTask) continue;  // removed meanwhile
     if (asked.exit != ExitCode::Done) return std::unexpected(asked);
@@ -142,8 +156,13 @@ Ending remove(const TaskOptions& options) {
   dfdaemon::v2::DeleteTaskRequest request;
   request.set_task_id(*id);
   google::protobuf::Empty nothing;
-  return connection.make(
-      [&](auto& stub, auto& context) { return stub.DeleteTask(&context, request, &nothing); });
+  int calls = 0;
+  const Ending ending = connection.make([&](auto& stub, auto& context) {
+    ++calls;
+    return stub.DeleteTask(&context, request, &nothing);
+  });
+  // A peer that was killed may have done it before it could say so.
+  return ending.exit == ExitCode::NoSuchTask && calls > 1 ? Ending{} : ending;
 }
 
 ExitCode told(const std::string& command, const Ending& ending) {
