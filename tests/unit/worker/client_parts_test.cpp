@@ -248,6 +248,9 @@ TEST_CASE("words that make no sense are refused with the reason") {
   options.headers = {"no colon"};
   CHECK(refusal_of(options) == "--header 'no colon' is not NAME: VALUE");
   options = good;
+  options.headers = {"X: " + std::string(64U << 10U, 'x')};
+  CHECK(refusal_of(options).contains("longer together than the 63 KiB"));
+  options = good;
   options.digest = "sha256:" + std::string(64, 'a');
   options.range = "0-1";
   CHECK(refusal_of(options) == "--digest is of the whole file, not of a --range");

@@ -11,6 +11,9 @@
 namespace perch::peer {
 namespace {
 
+// A peer takes 64 KiB. Some are left for what is added later, and what stands around.
+constexpr std::size_t kMaxRequestSize = 63U << 10U;
+
 Result<void> add_headers(const std::vector<std::string>& headers, common::v2::Download& download) {
   for (const std::string& header : headers) {
     const std::size_t colon = header.find(':');
@@ -94,6 +97,9 @@ Result<Wish> read_wish(const GetOptions& options) {
   if (step) step = add_range(options.range, wish);
   if (step) step = add_headers(options.headers, wish.download);
   if (!step) return std::unexpected(std::move(step.error()));
+  if (wish.download.ByteSizeLong() > kMaxRequestSize) {
+    return refuse("URL, --tag and --header are longer together than the 63 KiB that a peer takes");
+  }
   return wish;
 }
 
