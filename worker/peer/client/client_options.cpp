@@ -30,10 +30,11 @@ void add_peer(CLI::App& command, PeerAddress& peer) {
 
 ClientCommands::ClientCommands(CLI::App& app)
     : get_(add_get(app)),
-      stat_(add_task_command(app, "stat", "What the peer has stored of a task")),
-      list_(add_task_command(app, "ls", "What tasks the peer has stored")),
-      remove_(add_task_command(app, "rm", "Remove a task from the peer's store")) {
-  for (CLI::App* const command : {stat_, remove_}) add_task(*command);
+      stat_(add_task_command(app, stat_options_, "stat", "What the peer has stored of a task")),
+      list_(add_task_command(app, list_options_, "ls", "What tasks the peer has stored")),
+      remove_(add_task_command(app, remove_options_, "rm", "Remove a task from the peer's store")) {
+  add_task(*stat_, stat_options_);
+  add_task(*remove_, remove_options_);
   for (CLI::App* const command : {stat_, list_}) {
     command->add_flag("--json", json_, "For programs");
   }
@@ -65,24 +66,25 @@ CLI::App* ClientCommands::add_get(CLI::App& app) {
   return get;
 }
 
-CLI::App* ClientCommands::add_task_command(CLI::App& app, const char* name, const char* purpose) {
+CLI::App* ClientCommands::add_task_command(CLI::App& app, TaskOptions& options, const char* name,
+                                           const char* purpose) {
   auto* command = app.add_subcommand(name, purpose);
-  add_peer(*command, task_options_.peer);
+  add_peer(*command, options.peer);
   return command;
 }
 
-void ClientCommands::add_task(CLI::App& command) {
-  command.add_option("task", task_options_.task, "A task's id, the beginning of one, or a URL")
+void ClientCommands::add_task(CLI::App& command, TaskOptions& options) {
+  command.add_option("task", options.task, "A task's id, the beginning of one, or a URL")
       ->required();
-  command.add_option("--tag", task_options_.tag, "The tag that a URL was downloaded with");
+  command.add_option("--tag", options.tag, "The tag that a URL was downloaded with");
 }
 
 ExitCode ClientCommands::run() {
-  task_options_.format = json_ ? Format::Json : Format::People;
+  stat_options_.format = list_options_.format = json_ ? Format::Json : Format::People;
   if (*get_) return get(get_options_);
-  if (*stat_) return stat_task(task_options_);
-  if (*list_) return list_tasks(task_options_);
-  return remove_task(task_options_);
+  if (*stat_) return stat_task(stat_options_);
+  if (*list_) return list_tasks(list_options_);
+  return remove_task(remove_options_);
 }
 
 }  // namespace perch::peer

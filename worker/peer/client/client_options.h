@@ -21,11 +21,15 @@ class ClientCommands {
 
  private:
   CLI::App* add_get(CLI::App& app);
-  CLI::App* add_task_command(CLI::App& app, const char* name, const char* purpose);
-  void add_task(CLI::App& command);
+  static CLI::App* add_task_command(CLI::App& app, TaskOptions& options, const char* name,
+                                    const char* purpose);
+  static void add_task(CLI::App& command, TaskOptions& options);
 
   GetOptions get_options_;
-  TaskOptions task_options_;
+  // One a command: CLI11 gives each what the environment says, whichever was chosen.
+  TaskOptions stat_options_;
+  TaskOptions list_options_;
+  TaskOptions remove_options_;
   bool json_ = false;
   CLI::App* get_;
   CLI::App* stat_;
