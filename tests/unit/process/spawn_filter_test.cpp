@@ -95,7 +95,9 @@ std::string spawn_after(Change change, const SpawnRequest& request) {
   });
 }
 
-void become_nobody() { ::setresuid(kNobody, kNobody, kNobody); }
+void become_nobody() {
+  if (::setresuid(kNobody, kNobody, kNobody) != 0) ::_exit(1);
+}
 
 std::size_t open_fds() {
   const std::filesystem::directory_iterator fds("/proc/self/fd");
