@@ -2,6 +2,7 @@
 #include "tests/unit/worker/scripted_peer.h"
 
 #include <fmt/format.h>
+#include <grpc/grpc.h>
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
@@ -52,6 +53,7 @@ grpc::Status ScriptedPeer::Call::waits() const {
 }
 
 ScriptedPeer::ScriptedPeer(const std::string& address) {
+  ::grpc_init();  // one more than is given back: the last one back may cost 10 s
   std::filesystem::create_directory(path("here"));
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address.empty() ? "unix:" + socket() : address,
