@@ -32,7 +32,10 @@ class Asker final : public ConnectionSlots::Task {
   void ask(int times = 1) {
     while (times-- > 0) slots_.ask(*this);
   }
-  void give_back() { held_.pop_back(); }
+  void give_back() {
+    const auto last = std::move(held_.back());  // when it goes, on_slot() may come
+    held_.pop_back();
+  }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   [[nodiscard]] int crowded() const { return crowded_; }
 
