@@ -22,6 +22,9 @@ constexpr TokenBucket::Time kStart{std::chrono::hours(1)};
 class Asker final : public ConnectionSlots::Task {
  public:
   explicit Asker(ConnectionSlots& slots) : slots_(slots) {}
+  ~Asker() override { slots_.withdraw(*this); }
+  Asker(const Asker&) = delete;
+  Asker& operator=(const Asker&) = delete;
   void on_slot(ConnectionSlots::Slot slot) override {
     held_.push_back(std::make_unique<ConnectionSlots::Slot>(std::move(slot)));
   }
