@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-LIMITS_KIB = {"settled": (2500, 600), "after a death and a status": (3200, 600)}
+LIMITS_KIB = {"settled": (1800, 300), "after a death and a status": (2900, 400)}
 DEADLINE_S = 20
 README = pathlib.Path(__file__).parents[2] / "README.md"
 TOLD = r"of which ([\d.]+) MB are resident while it waits with a worker, and ([\d.]+) MB once"
