@@ -15,7 +15,6 @@ import unittest
 import perch_says
 
 COMPLETIONS = f"{perch_says.SOURCES}/packaging/completions"
-PERCH_PEER = os.environ.get("PERCH_PEER_BINARY", "")
 WAYS = {"channel", "intercept", "listen-fds", "stdin"}
 VALUES = {
     "--handover": WAYS,
@@ -57,7 +56,7 @@ print -- @read'y'@
 
 
 def shell(*command):
-    places = [os.path.dirname(program) for program in (perch_says.PERCH, PERCH_PEER)
+    places = [os.path.dirname(program) for program in (perch_says.PERCH, perch_says.PEER)
               if program]
     environment = os.environ | {"PATH": ":".join([*places, os.environ["PATH"]]), "TERM": "dumb"}
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
@@ -97,8 +96,8 @@ def file_server(directory):
 def running_peer(place):
     """The socket of a peer without perch, for as long as the block runs."""
     socket = f"{place}/peer.sock"
-    with subprocess.Popen([PERCH_PEER, "serve", "--store", f"{place}/store", "--socket", socket],
-                          stderr=subprocess.DEVNULL) as peer:
+    command = [perch_says.PEER, "serve", "--store", f"{place}/store", "--socket", socket]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as peer:
         try:
             yield socket
         finally:
@@ -177,18 +176,13 @@ class Peer(unittest.TestCase):
     """perch-peer in bash."""
 
     def setUp(self):
-        perch_says.need(os.path.exists(PERCH_PEER), "needs perch-peer, which is not built here")
-
-    def help(self, *command):
-        return subprocess.run([PERCH_PEER, *command, "--help"], capture_output=True, text=True,
-                              timeout=60, check=True).stdout
+        perch_says.need_peer()
 
     def test_every_command_and_every_option(self):
-        commands = [row.split()[0]
-                    for row in perch_says.lines_between(self.help(), "Subcommands:", "")]
+        commands = perch_says.peer_commands()
         self.assertEqual(by_bash("perch-peer "), set(commands))
-        for command in commands:
-            options = set(re.findall(r"^  (?:-\w,)?(--[\w-]+)", self.help(command), re.MULTILINE))
+        for command, told in commands.items():
+            options = set(re.findall(r"^  (?:-\w,)?(--[\w-]+)", told, re.MULTILINE))
             self.assertEqual(by_bash(f"perch-peer {command} --"), options, command)
 
     def test_files_at_a_path_and_nothing_where_nobody_can_guess(self):
@@ -203,10 +197,11 @@ class Peer(unittest.TestCase):
             with open(f"{place}/file", "w", encoding="utf-8") as file:
                 file.write("some words")
             with file_server(place) as url, running_peer(place) as socket:
-                subprocess.run([PERCH_PEER, "get", "-q", "--socket", socket, "-O", f"{place}/got",
-                                f"{url}/file"], timeout=60, check=True)
-                task, = subprocess.run([PERCH_PEER, "ls", "--socket", socket], text=True, timeout=60,
-                                       capture_output=True, check=True).stdout.split()[:1]
+                subprocess.run([perch_says.PEER, "get", "-q", "--socket", socket,
+                                "-O", f"{place}/got", f"{url}/file"], timeout=60, check=True)
+                task, = subprocess.run([perch_says.PEER, "ls", "--socket", socket], text=True,
+                                       timeout=60, capture_output=True,
+                                       check=True).stdout.split()[:1]
                 for command in "stat", "rm":
                     self.assertEqual(by_bash(f"perch-peer {command} --socket {socket} "), {task})
             self.assertEqual(by_bash(f"perch-peer rm --socket {place}/none "), set())

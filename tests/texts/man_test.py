@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The manual pages are well-formed, and say no more and no less than the binary."""
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ import readme
 PERCH_1 = f"{perch_says.SOURCES}/packaging/man/perch.1"
 PERCH_TOML_5 = f"{perch_says.SOURCES}/packaging/man/perch.toml.5"
 PERCH_PEER_1 = f"{perch_says.SOURCES}/packaging/man/perch-peer.1"
-PERCH_PEER = os.environ.get("PERCH_PEER_BINARY", "")
 MACROS = re.compile(r"\b(?:Ic|Cm|Ar|Dv|Ev|Ta|Fl|Ns|Oo|Oc|Op|No|Pq|Qq|Li) ")
 
 
@@ -190,35 +188,29 @@ class PerchToml5(unittest.TestCase):
 
 class PerchPeer1(unittest.TestCase):
     def setUp(self):
-        perch_says.need(os.path.exists(PERCH_PEER), "needs perch-peer, which is not built here")
+        perch_says.need_peer()
         self.sections = sections(PERCH_PEER_1)
 
-    def help(self, *command):
-        return subprocess.run([PERCH_PEER, *command, "--help"], capture_output=True, text=True,
-                              timeout=60, check=True).stdout
-
-    def commands(self):
-        rows = perch_says.lines_between(self.help(), "Subcommands:", "")
-        return {row.split()[0]: self.help(row.split()[0]) for row in rows}
-
     def test_every_command_is_described_and_no_other(self):
-        self.assertEqual(list(items(self.sections["DESCRIPTION"])), list(self.commands()))
+        self.assertEqual(list(items(self.sections["DESCRIPTION"])),
+                         list(perch_says.peer_commands()))
 
     def test_every_option_is_described_and_no_other_with_the_commands_that_have_it(self):
         having = {}
-        for name, text in self.commands().items():
+        commands = perch_says.peer_commands()
+        for name, text in commands.items():
             for option in re.findall(r"^  (?:-\w,)?(--[\w-]+)", text, re.MULTILINE):
                 having.setdefault(option, set()).add(name)
         described = described_options(self.sections["OPTIONS"])
         self.assertEqual(set(described), set(having))
         for option, text in described.items():
             named = set(re.findall(r"^\.Pq (\w+)$", text, re.MULTILINE))
-            self.assertEqual(named or set(self.commands()), having[option], option)
+            self.assertEqual(named or set(commands), having[option], option)
 
     def test_bounds_and_defaults_are_those_of_the_binary(self):
         described = described_options(self.sections["OPTIONS"])
         told = {}
-        for text in self.commands().values():
+        for text in perch_says.peer_commands().values():
             for option, *numbers in re.findall(r"(--[\w-]+) \S+ in \[(\d+) - (\d+)\]=(\d+)", text):
                 told.setdefault(option, set()).update(numbers)
         for option, numbers in told.items():
@@ -226,7 +218,7 @@ class PerchPeer1(unittest.TestCase):
 
     def test_every_exit_code_is_described_and_no_other(self):
         page = "\n".join(self.sections["EXIT STATUS"])
-        for name, text in self.commands().items():
+        for name, text in perch_says.peer_commands().items():
             footer = " ".join(text[text.index("Exit status:"):].split())
             told = re.search(rf"^\.Cm {name}\n(.*?)^\.El", page, re.MULTILINE | re.DOTALL).group(1)
             self.assertEqual(re.findall(r"^\.It (\d+)", told, re.MULTILINE),
@@ -234,7 +226,7 @@ class PerchPeer1(unittest.TestCase):
 
     def test_readme_tells_the_exit_codes_of_the_client_and_no_other(self):
         table = readme.read(f"{perch_says.SOURCES}/README.md").tables["exit status"]
-        commands = self.commands()
+        commands = perch_says.peer_commands()
         known = set()
         for name in readme.words(table.head[1]):
             footer = commands[name][commands[name].index("Exit status:"):]

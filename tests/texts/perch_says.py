@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the binary says of itself: commands and options of its help, keys and defaults of its
-configuration. Texts that people wrote are checked against this, in both directions."""
+"""What the binaries say of themselves: commands and options of their help, keys and defaults of
+perch's configuration. Texts that people wrote are checked against this, in both directions."""
 import contextlib
 import os
 import re
@@ -10,6 +10,7 @@ import tomllib
 import unittest
 
 PERCH = os.environ["PERCH_BINARY"]
+PEER = os.environ.get("PERCH_PEER_BINARY", "")
 for variable in "PERCH_CONFIG", "PERCH_CONTROL":
     os.environ.pop(variable, None)
 SOURCES = os.environ["PERCH_SOURCES"]
@@ -70,6 +71,21 @@ def commands():
     rows = lines_between(run("--help").stdout, "Commands", "")
     names = [row.split()[0] for row in rows]
     return {name: Command(name) for name in names}
+
+
+def need_peer():
+    need(os.path.exists(PEER), "needs perch-peer, which is not built here")
+
+
+def peer_help(*command):
+    return subprocess.run([PEER, *command, "--help"], capture_output=True, text=True, timeout=60,
+                          check=True).stdout
+
+
+def peer_commands():
+    """{name: its help}"""
+    rows = lines_between(peer_help(), "Subcommands:", "")
+    return {row.split()[0]: peer_help(row.split()[0]) for row in rows}
 
 
 def exit_codes():
